@@ -1,0 +1,113 @@
+"""What can go wrong, by name. Every message says what was received, what is accepted and the next step."""
+
+from __future__ import annotations
+
+
+class CelestialError(Exception):
+    """Base of all errors that celestialkeras raises on purpose; the command line ends with exit code 1."""
+
+
+class MissingExtraError(CelestialError):
+    """A verb needs packages that the bare install leaves out."""
+
+    def __init__(self, extra: str, needed_for: str) -> None:
+        super().__init__(f"{needed_for} needs the extra `{extra}`: pip install 'celestialkeras[{extra}]'")
+        self.extra = extra
+
+
+class QualityGateError(CelestialError):
+    """A measured quality lies beyond what was allowed; the command line ends with exit code 3."""
+
+
+class FrameError(CelestialError):
+    """A FITS file or chip cannot be used. `reason` is a stable short word for lists of bad frames."""
+
+    reason = "unusable"
+
+
+class FrameNotFoundError(FrameError):
+    """No such file, or not a regular file."""
+
+    reason = "not-found"
+
+
+class NotFitsError(FrameError):
+    """The file is not FITS, or its headers cannot be read."""
+
+    reason = "not-fits"
+
+
+class TruncatedFrameError(FrameError):
+    """The file ends before the pixels that its header promises."""
+
+    reason = "truncated"
+
+
+class WrongHduError(FrameError):
+    """The HDU index is not one that holds the pixels of a chip."""
+
+    reason = "wrong-hdu"
+
+
+class NoDataError(FrameError):
+    """The extension is there but holds no pixel array."""
+
+    reason = "no-data"
+
+
+class UnsupportedDetectorError(FrameError):
+    """The file comes from a detector whose geometry is not known here."""
+
+    reason = "unsupported-detector"
+
+
+class UnsupportedReadoutError(FrameError):
+    """Subarray, binned or partial-amplifier readout, or a size that the detector never reads out."""
+
+    reason = "unsupported-readout"
+
+
+class UnsupportedFilterError(FrameError):
+    """Grism, prism, ramp, quad or polarizer, or no filter at all."""
+
+    reason = "unsupported-filter"
+
+
+class BlankFrameError(FrameError):
+    """All pixels have one value, or none is finite."""
+
+    reason = "blank"
+
+
+class MismatchedFrameError(FrameError):
+    """The file is not the exposure, instrument or filter that the manifest lists."""
+
+    reason = "mismatch"
+
+
+class ManifestError(CelestialError):
+    """A manifest cannot be read, or one of its cells is not allowed."""
+
+
+class DatasetError(CelestialError):
+    """A data set folder is missing, incomplete or altered."""
+
+
+class SimulationError(CelestialError):
+    """A simulation was asked for what it cannot make."""
+
+
+class ModelError(CelestialError):
+    """A model cannot be built, found, loaded or used as asked."""
+
+
+class RunError(CelestialError):
+    """A run folder is missing, incomplete, or does not fit what was asked of it."""
+
+
+class ExportError(CelestialError):
+    """A model cannot be exported or quantized as asked."""
+
+
+class ArtifactError(CelestialError):
+    """An artifact is missing, truncated, altered or foreign."""

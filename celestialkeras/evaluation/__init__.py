@@ -1,0 +1,1 @@
+"""Evaluation that is honest about objects, instruments and filters."""

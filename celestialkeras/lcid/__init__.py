@@ -1,0 +1,1 @@
+"""The Local Celestial Image Dataset (LCID): from archive files to tensors."""

@@ -1,0 +1,261 @@
+"""Observation lists: the published CSV schema, checked cell by cell, and splits that keep objects whole."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from celestialkeras.errors import ManifestError
+from celestialkeras.files import write_text
+from celestialkeras.lcid.detectors import CHIP_HDUS, DETECTORS
+
+LABELS = ("galaxy", "NSC")
+"""Class names in the order of their codes: 0 = galaxy, 1 = nebula / star cluster (NSC)."""
+
+SPLITS = ("train", "validation", "test")
+"""Names of the sides a data set is divided into."""
+
+COLUMNS = ("ID", "Instrument", "OBSID", "Filter", "RA", "DEC", "HDU Index", "Label")
+"""Columns of the published lists, after an unnamed index column."""
+
+_ROOTNAME = re.compile(r"[a-z0-9]{9}")
+_FILTER = re.compile(r"[A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One chip of one exposure, as one row of a manifest.
+
+    Attributes:
+        object_id: Name of the target object, such as `NGC4298`; frames of one object stay on one side of a split.
+        instrument: `ACS/WFC` or `WFC3/UVIS`.
+        obsid: Rootname of the exposure: nine lower-case letters and digits, such as `iddt11fxq`.
+        filter: Filter name, such as `F625W`.
+        ra: Right ascension of the chip, degrees, ICRS, in [0, 360).
+        dec: Declination of the chip, degrees, ICRS, in [-90, 90].
+        hdu: HDU index of the chip in its FITS file, 1 or 4.
+        label: `galaxy` or `NSC`.
+        extra: Columns beyond the published ones, by name, as text.
+    """
+
+    object_id: str
+    instrument: str
+    obsid: str
+    filter: str
+    ra: float
+    dec: float
+    hdu: int
+    label: str
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label_code(self) -> int:
+        """0 for a galaxy, 1 for an NSC."""
+        return LABELS.index(self.label)
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What no two rows of a manifest share: rootname and HDU."""
+        return self.obsid, self.hdu
+
+
+def read_manifest(path: str | Path) -> list[Observation]:
+    """Reads an observation list and checks every cell.
+
+    Args:
+        path: CSV file, UTF-8 with or without a byte-order mark, in the schema of the published lists.
+
+    Returns:
+        The rows in file order.
+
+    Raises:
+        ManifestError: The file is missing, empty, not UTF-8 or not CSV, a column is missing or doubled, a cell
+            is not allowed (row and column are named), or two rows are the same chip.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ManifestError(f"{path}: no such manifest") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    try:
+        table = list(csv.reader(text.splitlines(), strict=True))
+    except csv.Error as error:
+        raise ManifestError(f"{path}: not valid CSV ({error})") from error
+    if not table:
+        raise ManifestError(f"{path}: empty; expected the columns {', '.join(COLUMNS)}")
+    header = [name.strip() for name in table[0]]
+    doubled = [name for name, count in Counter(header).items() if count > 1]
+    if doubled:
+        raise ManifestError(f"{path}: column {doubled[0]!r} stands twice in the header")
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise ManifestError(f"{path}: no column {missing[0]!r}; found {', '.join(filter(None, header))}")
+    rows: list[Observation] = []
+    first_line: dict[tuple[str, int], int] = {}
+    for line, cells in enumerate(table[1:], start=2):
+        if not any(cells):
+            continue
+        if len(cells) != len(header):
+            raise ManifestError(f"{path}: row {line} has {len(cells)} cells, the header {len(header)}")
+        row = _parse_row(dict(zip(header, map(str.strip, cells), strict=True)), f"{path}: row {line}")
+        if row.key in first_line:
+            raise ManifestError(
+                f"{path}: row {line} repeats row {first_line[row.key]}: {row.obsid} HDU {row.hdu} stands twice"
+            )
+        first_line[row.key] = line
+        rows.append(row)
+    if not rows:
+        raise ManifestError(f"{path}: a header but no rows")
+    return rows
+
+
+def write_manifest(rows: Sequence[Observation], path: str | Path) -> None:
+    """Writes rows in the published schema, extra columns after the published ones, whole or not at all.
+
+    Args:
+        rows: What to write, in this order; the unnamed index column counts from 0.
+        path: The CSV file to write or replace.
+    """
+    extra = list(dict.fromkeys(name for row in rows for name in row.extra))
+    lines = [["", *COLUMNS, *extra]]
+    for index, row in enumerate(rows):
+        published = [row.object_id, row.instrument, row.obsid, row.filter, _degrees(row.ra), _degrees(row.dec)]
+        cells = [str(index), *published, str(row.hdu), row.label]
+        lines.append(cells + [row.extra.get(name, "") for name in extra])
+    write_text(Path(path), "".join(",".join(map(_csv_cell, line)) + "\n" for line in lines))
+
+
+def manifest_digest(rows: Iterable[Observation]) -> str:
+    """SHA-256 over the rows' published columns in order: what a run records of its data."""
+    digest = hashlib.sha256()
+    for row in rows:
+        cells = (row.object_id, row.instrument, row.obsid, row.filter, _degrees(row.ra), _degrees(row.dec))
+        digest.update("\x1f".join((*cells, str(row.hdu), row.label, "\n")).encode())
+    return digest.hexdigest()
+
+
+def split_by_object(
+    rows: Sequence[Observation], fractions: tuple[float, float, float] = (0.6, 0.2, 0.2), seed: int = 0
+) -> list[Observation]:
+    """Divides rows into train, validation and test so that no object stands on two sides.
+
+    Objects are drawn class by class in a seeded order; each goes to the side of its class that lacks most of its
+    share of frames, so that classes are balanced alike on every side. Rows that already carry a `split`
+    column keep it.
+
+    Args:
+        rows: The observations to divide.
+        fractions: Shares of frames for train, validation and test, summing to 1.
+        seed: Seed of the order of objects; the same seed and rows give the same split.
+
+    Returns:
+        The rows in their order, each with `extra["split"]` set.
+
+    Raises:
+        ManifestError: An object has two classes or is given two sides, a class has fewer objects than sides with a
+            share, or the fractions do not sum to 1.
+    """
+    if min(fractions) < 0 or not math.isclose(sum(fractions), 1.0, abs_tol=1e-6):
+        raise ManifestError(f"`fractions` must be three shares that sum to 1. Received: fractions={fractions}")
+    frames: dict[str, list[Observation]] = defaultdict(list)
+    for row in rows:
+        frames[row.object_id].append(row)
+    side = {name: _given_side(name, group) for name, group in frames.items()}
+    rng = np.random.default_rng(seed)
+    wanted = [name for name, share in zip(SPLITS, fractions, strict=True) if share > 0]
+    for label in LABELS:
+        objects = sorted(name for name, group in frames.items() if group[0].label == label)
+        if not objects:
+            continue
+        free = [name for name in objects if side[name] is None]
+        if free and len(objects) < len(wanted):
+            raise ManifestError(
+                f"class {label!r} has {len(objects)} object(s) ({', '.join(objects)}), too few for the sides"
+                f" {', '.join(wanted)}; give a `split` column or fewer sides"
+            )
+        total = sum(len(frames[name]) for name in objects)
+        target = {name: share * total for name, share in zip(SPLITS, fractions, strict=True)}
+        held = dict.fromkeys(SPLITS, 0.0)
+        for name in objects:
+            given = side[name]
+            if given is not None:
+                held[given] += len(frames[name])
+        for index in rng.permutation(len(free)):
+            name = free[index]
+            # An empty side goes first: with few large objects, shares alone could leave one without any.
+            best = max(wanted, key=lambda s: (held[s] == 0, (target[s] - held[s]) / target[s]))
+            side[name] = best
+            held[best] += len(frames[name])
+    return [replace(row, extra={**row.extra, "split": side[row.object_id] or ""}) for row in rows]
+
+
+def _given_side(name: str, group: Sequence[Observation]) -> str | None:
+    labels = {row.label for row in group}
+    if len(labels) > 1:
+        raise ManifestError(f"object {name!r} has two classes: {', '.join(sorted(labels))}")
+    sides = {row.extra.get("split", "") for row in group}
+    if len(sides) > 1:
+        raise ManifestError(f"object {name!r} stands on two sides: {', '.join(sorted(map(repr, sides)))}")
+    side = sides.pop()
+    if side and side not in SPLITS:
+        raise ManifestError(f"object {name!r}: column 'split' must be one of {', '.join(SPLITS)}. Received: {side!r}")
+    return side or None
+
+
+def _parse_row(cells: Mapping[str, str], where: str) -> Observation:
+    def refuse(column: str, rule: str) -> ManifestError:
+        return ManifestError(f"{where}, column {column!r}: {rule}. Received: {cells[column]!r}")
+
+    def number(column: str, low: float, high: float, rule: str) -> float:
+        try:
+            value = float(cells[column])
+        except ValueError:
+            raise refuse(column, rule) from None
+        if not low <= value <= high:
+            raise refuse(column, rule)
+        return value
+
+    if not cells["ID"] or not cells["ID"].isprintable():
+        raise refuse("ID", "must be the printable name of an object")
+    if cells["Instrument"] not in DETECTORS:
+        raise refuse("Instrument", f"must be one of {', '.join(DETECTORS)}")
+    if not _ROOTNAME.fullmatch(cells["OBSID"]):
+        raise refuse("OBSID", "must be a rootname of nine lower-case letters and digits, such as iddt11fxq")
+    if not _FILTER.fullmatch(cells["Filter"]):
+        raise refuse("Filter", "must be a filter name such as F814W")
+    ra = number("RA", 0.0, 360.0, "must be degrees from 0 to 360")
+    dec = number("DEC", -90.0, 90.0, "must be degrees from -90 to 90")
+    if cells["HDU Index"] not in {str(hdu) for hdu in CHIP_HDUS}:
+        raise refuse("HDU Index", "must be 1 (lower chip) or 4 (upper chip)")
+    if cells["Label"] not in LABELS:
+        raise refuse("Label", f"must be one of {', '.join(LABELS)}")
+    return Observation(
+        object_id=cells["ID"],
+        instrument=cells["Instrument"],
+        obsid=cells["OBSID"],
+        filter=cells["Filter"],
+        ra=ra,
+        dec=dec,
+        hdu=int(cells["HDU Index"]),
+        label=cells["Label"],
+        extra={name: value for name, value in cells.items() if name and name not in COLUMNS},
+    )
+
+
+def _degrees(angle: float) -> str:
+    # The shortest text of six decimals, as in the published lists: they come back byte for byte.
+    return repr(round(angle, 6))
+
+
+def _csv_cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text

@@ -1,0 +1,78 @@
+"""`tf.data` over a data set's shards: the batches that a model trains and is validated on.
+
+The order and the augmentation of an epoch are a function of (seed, epoch) alone, so a run that was killed and resumed
+sees what an unbroken one sees.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from celestialkeras.lcid.shards import LcidDataset
+
+# Frames decoded ahead of the model, at most; at full resolution each is 8 MB of codes and 34 MB of float32.
+_PREFETCH_BATCHES = 2
+
+
+def batches(
+    dataset: LcidDataset,
+    split: str,
+    *,
+    binning: int,
+    batch_size: int,
+    shuffle_seed: tuple[int, int] | None = None,
+    augment: bool = False,
+) -> Any:
+    """Batches of one epoch.
+
+    Args:
+        dataset: The data set.
+        split: `train`, `validation` or `test`.
+        binning: Side of the squares of pixels averaged into one; 1 for full resolution.
+        batch_size: Frames a batch; the last one may be smaller.
+        shuffle_seed: (seed, epoch) of the order and the augmentation; None keeps the records' order.
+        augment: Whether frames are flipped about either axis or both (a half-turn), each with even odds. A star field
+            has no up, and the class does not change. Needs `shuffle_seed`.
+
+    Returns:
+        A `tf.data.Dataset` of (`float32 (n, H, W, 1)` in [0, 1], `int32 (n,)` label codes).
+
+    Raises:
+        ValueError: `augment` without `shuffle_seed`.
+        DatasetError: Unknown split; while iterating, a shard is missing or altered.
+    """
+    import tensorflow as tf
+
+    records = dataset.records(split)
+    order = np.arange(len(records))
+    flips = np.zeros((len(records), 2), bool)
+    if shuffle_seed is not None:
+        rng = np.random.default_rng(shuffle_seed)
+        order = rng.permutation(order)
+        flips = rng.integers(0, 2, flips.shape).astype(bool) if augment else flips
+    elif augment:
+        raise ValueError("`augment` needs `shuffle_seed`, which its flips are drawn from")
+    labels = np.array([record.observation.label_code for record in records], np.int32)[order]
+    height, width = (side // binning for side in dataset.shape)
+
+    def load(index: int, flip: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+        codes = dataset.codes(records[index], binning)
+        return np.ascontiguousarray(codes[:: -1 if flip[0] else 1, :: -1 if flip[1] else 1])
+
+    def decode(index: Any, flip: Any, label: Any) -> tuple[Any, Any]:
+        codes = tf.numpy_function(load, [index, flip], tf.uint8, stateful=False)
+        return tf.ensure_shape(codes, (height, width)), label
+
+    def scale(codes: Any, labels: Any) -> tuple[Any, Any]:
+        return tf.cast(codes[..., tf.newaxis], tf.float32) / 255.0, labels
+
+    return (
+        tf.data.Dataset.from_tensor_slices((order, flips, labels))
+        .map(decode, num_parallel_calls=2, deterministic=True)
+        .batch(batch_size)
+        .map(scale)
+        .prefetch(_PREFETCH_BATCHES)
+    )

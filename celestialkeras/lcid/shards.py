@@ -1,0 +1,330 @@
+"""Decoded frames -> TFRecord shards, and back: a data set folder that trains without its FITS files.
+
+A data set folder holds `dataset.json` (what it is made of) and `shards/SPLIT-NNNNN.tfrecord`, each with a `.json` index
+of its records beside it. Records are `tf.train.Example` with the full-resolution codes uncompressed: their noise leaves
+nothing worth deflating, and a frame is read back in one copy. Any TFRecord reader can read them; ours goes straight to
+a record by its offset, so that every epoch can have its own full shuffle.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from celestialkeras.errors import DatasetError, MissingExtraError
+from celestialkeras.files import replacing, write_text
+from celestialkeras.lcid.manifest import SPLITS, Observation, manifest_digest
+from celestialkeras.lcid.stretch import Stretch, bin_codes
+
+SCHEMA = 1
+"""Version of the folder layout; other versions are refused."""
+
+# A TFRecord is: length (8 bytes), its checksum (4), the payload, its checksum (4).
+_RECORD_HEADER = 12
+_RECORD_FOOTER = 4
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedFrame:
+    """A frame ready for a shard.
+
+    Attributes:
+        observation: Its manifest row.
+        codes: Stretched pixels, `uint8 (H, W)`.
+        measured: What was measured on the way, by name: sky and noise (DN), exposure time (s), bias (DN).
+    """
+
+    observation: Observation
+    codes: npt.NDArray[np.uint8]
+    measured: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where one frame lies in the shards.
+
+    Attributes:
+        observation: Its manifest row; `extra["split"]` names its side.
+        shard: File name of the shard.
+        offset: First byte of the record's payload.
+        length: Bytes of the payload.
+        crc32: Checksum of the payload.
+        measured: As in `EncodedFrame`.
+    """
+
+    observation: Observation
+    shard: str
+    offset: int
+    length: int
+    crc32: int
+    measured: Mapping[str, float]
+
+
+class LcidDataset:
+    """An opened data set folder. Safe to read from several threads.
+
+    Attributes:
+        folder: The folder.
+        shape: Rows and columns of its frames at full resolution.
+        stretch: Shape of the stretch that its codes were made with.
+        digest: SHA-256 of its manifest rows.
+        bad_frames: What could not be read when it was built: rootname, HDU, reason, message.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        summary: Mapping[str, Any],
+        records: Sequence[Record],
+        cache_bytes: int,
+    ) -> None:
+        self.folder = folder
+        self.shape: tuple[int, int] = (int(summary["shape"][0]), int(summary["shape"][1]))
+        self.stretch = Stretch(**summary["stretch"])
+        self.digest = str(summary["manifest_sha256"])
+        self.bad_frames: list[dict[str, Any]] = list(summary["bad_frames"])
+        self._records = {
+            split: [record for record in records if record.observation.extra["split"] == split] for split in SPLITS
+        }
+        self._cache: OrderedDict[tuple[str, int, int], npt.NDArray[np.uint8]] = OrderedDict()
+        self._cache_free = cache_bytes
+        self._lock = threading.Lock()
+
+    def records(self, split: str) -> Sequence[Record]:
+        """The records of `train`, `validation` or `test`, in a fixed order."""
+        if split not in SPLITS:
+            raise DatasetError(f"`split` must be one of {', '.join(SPLITS)}. Received: split={split!r}")
+        return self._records[split]
+
+    def codes(self, record: Record, binning: int = 1) -> npt.NDArray[np.uint8]:
+        """Reads one frame, binned; binned frames are kept in memory while the cache has room.
+
+        Args:
+            record: One of this data set's records.
+            binning: Side of the squares averaged into one pixel; 1 for full resolution.
+
+        Returns:
+            `uint8 (H / binning, W / binning)`, read-only.
+
+        Raises:
+            DatasetError: The shard is missing or altered.
+        """
+        key = (record.shard, record.offset, binning)
+        with self._lock:
+            if key in self._cache:
+                return self._cache[key]
+        try:
+            codes = bin_codes(self._read(record), binning)
+        except ValueError as error:
+            raise DatasetError(f"{self.folder}: {error}") from error
+        codes.flags.writeable = False
+        if binning > 1:
+            with self._lock:
+                if key not in self._cache and codes.nbytes <= self._cache_free:
+                    self._cache[key] = codes
+                    self._cache_free -= codes.nbytes
+        return codes
+
+    def _read(self, record: Record) -> npt.NDArray[np.uint8]:
+        example = _tensorflow().train.Example()
+        path = self.folder / "shards" / record.shard
+        try:
+            with path.open("rb") as shard:
+                shard.seek(record.offset)
+                payload = shard.read(record.length)
+        except OSError as error:
+            raise DatasetError(f"{path}: cannot be read ({error.strerror}); build the data set again") from error
+        if len(payload) != record.length or zlib.crc32(payload) != record.crc32:
+            raise DatasetError(f"{path}: the frame at byte {record.offset} was altered; build the data set again")
+        example.ParseFromString(payload)
+        features = example.features.feature
+        shape = features["height"].int64_list.value[0], features["width"].int64_list.value[0]
+        return np.frombuffer(features["codes"].bytes_list.value[0], np.uint8).reshape(shape)
+
+
+def open_dataset(folder: str | Path, cache_bytes: int = 2 << 30) -> LcidDataset:
+    """Opens a data set folder.
+
+    Args:
+        folder: What `celestial data build` wrote.
+        cache_bytes: Memory that binned frames may keep.
+
+    Returns:
+        The data set; frames are read when asked for.
+
+    Raises:
+        DatasetError: No data set there, an unfinished one, or one of another schema.
+    """
+    folder = Path(folder)
+    summary_path = folder / "dataset.json"
+    try:
+        summary = json.loads(summary_path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        unfinished = "an unfinished build" if (folder / "shards").is_dir() else "no data set"
+        raise DatasetError(f"{folder}: {unfinished}; run `celestial data build MANIFEST --to {folder}`") from error
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{summary_path}: cannot be read ({error})") from error
+    if summary.get("schema") != SCHEMA:
+        raise DatasetError(f"{summary_path}: schema must be {SCHEMA}. Received: {summary.get('schema')!r}; build again")
+    records = [record for name in summary["shards"] for record in read_index(folder, name)]
+    return LcidDataset(folder, summary, records, cache_bytes)
+
+
+def write_shard(
+    folder: Path, name: str, frames: Sequence[EncodedFrame], bad_frames: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Writes `shards/NAME` and, when it is whole, its index.
+
+    Args:
+        folder: The data set folder.
+        name: File name of the shard.
+        frames: What goes in, in this order.
+        bad_frames: What was meant to go in and could not be read; kept in the index.
+    """
+    tf = _tensorflow()
+    rows = []
+    path = folder / "shards" / name
+    with replacing(path) as partial:
+        offset = 0
+        with tf.io.TFRecordWriter(str(partial)) as writer:
+            for frame in frames:
+                payload = _example(frame)
+                writer.write(payload)
+                rows.append(
+                    {
+                        "observation": asdict(frame.observation),
+                        "offset": offset + _RECORD_HEADER,
+                        "length": len(payload),
+                        "crc32": zlib.crc32(payload),
+                        "shape": frame.codes.shape,
+                        "measured": dict(frame.measured),
+                    }
+                )
+                offset += _RECORD_HEADER + len(payload) + _RECORD_FOOTER
+        if frames:
+            _check_framing(partial, rows)
+    index = {"schema": SCHEMA, "records": rows, "bad_frames": list(bad_frames)}
+    write_text(path.with_suffix(".json"), json.dumps(index, indent=1) + "\n")
+
+
+def write_summary(folder: Path, names: Sequence[str], stretch: Stretch, **provenance: Any) -> None:
+    """Writes `dataset.json`, which makes the folder a data set.
+
+    Args:
+        folder: The data set folder, its shards written.
+        names: File names of the shards, in order.
+        stretch: Shape of the stretch of their codes.
+        **provenance: More entries that say where the data come from, such as the seed of the split.
+
+    Raises:
+        DatasetError: No frame could be read, or frames differ in size.
+    """
+    records = [record for name in names for record in read_index(folder, name)]
+    bad = [entry for name in names for entry in _index(folder, name)["bad_frames"]]
+    if not records:
+        reason = f"; the first: {bad[0]['message']}" if bad else ""
+        raise DatasetError(f"{folder}: none of {len(bad)} frames could be read{reason}")
+    shapes = {tuple(row["shape"]) for name in names for row in _index(folder, name)["records"]}
+    if len(shapes) > 1:
+        raise DatasetError(f"{folder}: frames must have one size. Received: {sorted(shapes)}")
+    summary = {
+        "schema": SCHEMA,
+        "shape": shapes.pop(),
+        "stretch": asdict(stretch),
+        "manifest_sha256": manifest_digest(record.observation for record in records),
+        "frames": {split: sum(r.observation.extra["split"] == split for r in records) for split in SPLITS},
+        "bad_frames": bad,
+        "shards": list(names),
+        **provenance,
+    }
+    write_text(folder / "dataset.json", json.dumps(summary, indent=1) + "\n")
+
+
+def read_index(folder: Path, name: str) -> list[Record]:
+    """The records of one shard, from its index."""
+    return [
+        Record(
+            observation=Observation(**row["observation"]),
+            shard=name,
+            offset=row["offset"],
+            length=row["length"],
+            crc32=row["crc32"],
+            measured=row["measured"],
+        )
+        for row in _index(folder, name)["records"]
+    ]
+
+
+def is_finished(folder: Path, name: str) -> bool:
+    """Whether a shard is whole and every frame meant for it was read."""
+    path = folder / "shards" / name
+    return path.exists() and path.with_suffix(".json").exists() and not _index(folder, name)["bad_frames"]
+
+
+def _index(folder: Path, name: str) -> dict[str, Any]:
+    path = (folder / "shards" / name).with_suffix(".json")
+    try:
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}); build the data set again") from error
+    return index
+
+
+def _check_framing(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    # Offsets are computed, not reported by the writer: the last record's own length prefix proves them.
+    last = rows[-1]
+    with path.open("rb") as shard:
+        shard.seek(last["offset"] - _RECORD_HEADER)
+        (length,) = struct.unpack("<Q", shard.read(8))
+    if length != last["length"]:
+        raise DatasetError(f"{path}: records do not lie where they should; is the disk full?")
+
+
+def _example(frame: EncodedFrame) -> bytes:
+    tf = _tensorflow()
+    row = frame.observation
+
+    def text(value: str) -> Any:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
+
+    def whole(value: int) -> Any:
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+    def real(value: float) -> Any:
+        return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
+
+    features = {
+        "codes": tf.train.Feature(bytes_list=tf.train.BytesList(value=[frame.codes.tobytes()])),
+        "height": whole(frame.codes.shape[0]),
+        "width": whole(frame.codes.shape[1]),
+        "label": whole(row.label_code),
+        "object": text(row.object_id),
+        "instrument": text(row.instrument),
+        "obsid": text(row.obsid),
+        "filter": text(row.filter),
+        "hdu": whole(row.hdu),
+        "ra": real(row.ra),
+        "dec": real(row.dec),
+        "extra": text(json.dumps(dict(row.extra))),
+        **{f"measured/{name}": real(value) for name, value in frame.measured.items()},
+    }
+    payload: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    return payload
+
+
+def _tensorflow() -> Any:
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise MissingExtraError("train", "reading and writing shards") from error
+    return tf

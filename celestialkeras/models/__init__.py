@@ -1,0 +1,1 @@
+"""The networks: the paper's under their published names, ours apart."""

@@ -1,0 +1,1 @@
+"""Training a registered model to a run folder, resumable at any epoch."""

@@ -1,0 +1,1 @@
+"""The `celestial` command."""

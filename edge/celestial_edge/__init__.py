@@ -1,0 +1,1 @@
+"""From a Keras model to an artifact, and from an artifact to a verdict on the board."""

@@ -1,0 +1,1 @@
+"""The workstation side: exporting and quantizing Keras models to artifacts."""

@@ -1,0 +1,1 @@
+"""The board side: classify and benchmark with an artifact, without TensorFlow."""
