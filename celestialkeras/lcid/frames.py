@@ -47,8 +47,13 @@ FRAME_SUFFIXES = (".fits", ".fits.gz", ".fits.fz")
 # the chip is damaged or hostile, and skipping such an extension in a gzip stream could take hours.
 _LARGEST_EXTENSION = 256 * 1024 * 1024
 
+_FITS_BLOCK = 2880
+
 # Rows are converted in blocks that stay in the processor's second-level cache.
-_BLOCK_ROWS = 32
+_BLOCK_ROWS = 16
+
+# The sign bit of a big-endian 16-bit pixel, as the machine sees the stored bytes.
+_HIGHEST_STORED_BIT = np.array(0x8000, ">u2").view(np.uint16)
 
 _CLEAR = ("CLEAR", "CLEAR1L", "CLEAR2L", "CLEAR1S", "CLEAR2S", "N/A", "")
 _REFUSED_FILTERS = (
@@ -114,7 +119,14 @@ class _Layout:
 
     kind: Literal["raw", "calibrated"]
     detector: Detector
+    hdu: int
     shape: tuple[int, int]
+    compressed: bool
+
+    @property
+    def first_row(self) -> int:
+        """Row of the extension that becomes row 0 of the frame."""
+        return self.detector.first_imaging_row(self.hdu) if self.kind == "raw" else 0
 
 
 def read_frame(path: str | Path, hdu: int) -> Frame:
@@ -144,18 +156,15 @@ def read_frame(path: str | Path, hdu: int) -> Frame:
     path = Path(path)
     if hdu not in CHIP_HDUS:
         raise WrongHduError(f"{path}: the HDU of a chip must be 1 (lower) or 4 (upper). Received: hdu={hdu}")
-    with _opened(path) as (stream, hdus):
-        primary = _header(hdus, 0, path)
+    with _opened(path) as stream:
+        primary = _next_header(stream, 0, path)
         detector = _find_detector(primary, path)
         _check_readout(primary, path)
         filter_name = _find_filter(primary, path)
-        header = _header(hdus, hdu, path)
+        header = _seek_extension(stream, primary, hdu, path)
         layout = _find_layout(header, detector, hdu, path)
-        if isinstance(hdus[hdu], fits.CompImageHDU):
-            rows = _decompressed_rows(hdus[hdu], layout, hdu, path)
-        else:
-            rows = _stored_rows(stream, hdus[hdu].fileinfo()["datLoc"], layout, hdu, path)
-        data, bias = _gather(rows, layout, path)
+        rows = _decompressed_rows if layout.compressed else _stored_rows
+        data, bias = _gather(rows(stream, layout, path), layout, path)
     return Frame(
         data=data,
         bias=bias,
@@ -173,7 +182,8 @@ def read_frame(path: str | Path, hdu: int) -> Frame:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, fits.HDUList]]:
+def _opened(path: Path) -> Iterator[BufferedIOBase]:
+    """Opens a plain or gzip file at its first byte."""
     if not path.exists():
         raise FrameNotFoundError(f"{path}: no such file")
     if not path.is_file():
@@ -188,10 +198,7 @@ def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, fits.HDUList]]:
         raise NotFitsError(f"{path}: not a FITS file (it begins with {magic!r})")
     stream: BufferedIOBase = gzip.GzipFile(path, "rb") if zipped else path.open("rb")
     with stream:
-        with _reading(path, "its first header"):
-            hdus = fits.open(stream, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True)
-        with hdus:
-            yield stream, hdus
+        yield stream
 
 
 @contextmanager
@@ -210,35 +217,46 @@ def _reading(path: Path, what: str) -> Iterator[None]:
         raise NotFitsError(f"{path}: {what} cannot be read ({error})") from error
 
 
-def _header(hdus: fits.HDUList, index: int, path: Path) -> fits.Header:
-    for before in range(index):
-        claimed = _claimed_bytes(hdus[before].header)
-        if claimed > _LARGEST_EXTENSION:
-            raise UnsupportedReadoutError(f"{path}: HDU {before} claims {claimed} bytes, more than any HST chip")
+def _next_header(stream: BufferedIOBase, index: int, path: Path) -> fits.Header:
     with _reading(path, f"the header of HDU {index}"):
-        try:
-            return hdus[index].header
-        except IndexError:
-            found = len(hdus)
-    # A file cut inside an extension makes the reader stop at it without a word.
-    last = hdus[found - 1]
-    if not path.name.endswith(".gz") and _data_end(last) > path.stat().st_size:
-        raise TruncatedFrameError(f"{path}: ends within HDU {found - 1}, before HDU {index}")
-    raise WrongHduError(f"{path}: has no HDU {index}; it holds {found} (0 to {found - 1})")
+        return fits.Header.fromfile(stream)
 
 
-def _data_end(hdu: Any) -> int:
-    info = hdu.fileinfo()
-    return int(info["datLoc"]) + _claimed_bytes(hdu.header)
+def _seek_extension(stream: BufferedIOBase, primary: fits.Header, hdu: int, path: Path) -> fits.Header:
+    """Walks to an extension without reading what lies before it; leaves the stream at its first data byte."""
+    header = primary
+    for index in range(1, hdu + 1):
+        claimed = _claimed_bytes(header, index - 1, path)
+        if claimed > _LARGEST_EXTENSION:
+            raise UnsupportedReadoutError(f"{path}: HDU {index - 1} claims {claimed} bytes, more than any HST chip")
+        with _reading(path, f"HDU {index - 1}"):
+            stream.seek(-(-claimed // _FITS_BLOCK) * _FITS_BLOCK, os.SEEK_CUR)
+            ended = not stream.peek(1)  # type: ignore[attr-defined]
+            overshot = ended and _size(stream) is not None and stream.tell() > (_size(stream) or 0)
+        if overshot:
+            raise TruncatedFrameError(f"{path}: ends within HDU {index - 1}, before HDU {hdu}")
+        if ended:
+            raise WrongHduError(f"{path}: has no HDU {hdu}; it holds {index} (0 to {index - 1})")
+        header = _next_header(stream, index, path)
+    return header
 
 
-def _claimed_bytes(header: fits.Header) -> int:
+def _size(stream: BufferedIOBase) -> int | None:
+    """Bytes of a plain file; None for a gzip stream, whose length is known at its end."""
+    return None if isinstance(stream, gzip.GzipFile) else os.fstat(stream.fileno()).st_size
+
+
+def _claimed_bytes(header: fits.Header, index: int, path: Path) -> int:
     """Bytes of data that a header claims, without padding (FITS standard 4.0, equation 2)."""
-    axes = [header.get(f"NAXIS{axis}", 0) for axis in range(1, int(header.get("NAXIS", 0)) + 1)]
-    if not axes:
-        return 0
-    size = abs(int(header.get("BITPIX", 8))) // 8 * (math.prod(axes) + int(header.get("PCOUNT", 0)))
-    return int(size * int(header.get("GCOUNT", 1)))
+    with _reading(path, f"the header of HDU {index}"):
+        axes = [int(header[f"NAXIS{axis}"]) for axis in range(1, int(header["NAXIS"]) + 1)]
+        if not axes:
+            return 0
+        size = abs(int(header["BITPIX"])) // 8 * (math.prod(axes) + int(header.get("PCOUNT", 0)))
+        claimed = size * int(header.get("GCOUNT", 1))
+        if claimed < 0 or min(axes) < 0:
+            raise ValueError(f"negative sizes, NAXISn = {axes}")
+        return claimed
 
 
 def _find_detector(primary: fits.Header, path: Path) -> Detector:
@@ -273,65 +291,77 @@ def _find_filter(primary: fits.Header, path: Path) -> str:
 
 def _find_layout(header: fits.Header, detector: Detector, hdu: int, path: Path) -> _Layout:
     extension = _text(header, "EXTNAME")
+    compressed = header.get("ZIMAGE") is True
+    prefix = "Z" if compressed else ""
     if extension != "SCI":
         raise WrongHduError(f"{path}: HDU {hdu} is not a science extension. Received: EXTNAME={extension!r}")
-    if int(header.get("NAXIS", 0)) == 0:
+    with _reading(path, f"the header of HDU {hdu}"):
+        axes = int(header[f"{prefix}NAXIS"])
+        # Numpy's order: the last FITS axis first.
+        shape = tuple(int(header[f"{prefix}NAXIS{axis}"]) for axis in range(axes, 0, -1))
+        stored = int(header[f"{prefix}BITPIX"]), header.get("BZERO", 0), header.get("BSCALE", 1)
+        tiles = [int(header.get(f"ZTILE{axis}", 1)) for axis in range(axes, 0, -1)]
+    if axes == 0:
         raise NoDataError(f"{path}: HDU {hdu} holds no pixels (NAXIS = 0)")
     binning = header.get("BINAXIS1", 1), header.get("BINAXIS2", 1)
     if binning != (1, 1):
         raise UnsupportedReadoutError(f"{path}: HDU {hdu} is binned {binning[0]} x {binning[1]}; only 1 x 1 is read")
-    shape = tuple(int(header.get(f"NAXIS{axis}", 0)) for axis in range(int(header["NAXIS"]), 0, -1))
-    stored = int(header.get("BITPIX", 0)), header.get("BZERO", 0), header.get("BSCALE", 1)
+    if compressed and any(not 0 < tile <= side for tile, side in zip(tiles, shape, strict=True)):
+        raise UnsupportedReadoutError(f"{path}: HDU {hdu} is compressed in tiles larger than itself. Received: {tiles}")
     if shape == detector.raw_shape and stored == (16, 32768, 1):
-        return _Layout("raw", detector, detector.raw_shape)
+        return _Layout("raw", detector, hdu, detector.raw_shape, compressed)
     if shape == detector.calibrated_shape and stored == (-32, 0, 1):
-        return _Layout("calibrated", detector, detector.calibrated_shape)
+        return _Layout("calibrated", detector, hdu, detector.calibrated_shape, compressed)
     size = " x ".join(map(str, shape))
     raw, calibrated = (" x ".join(map(str, s)) for s in (detector.raw_shape, detector.calibrated_shape))
     raise UnsupportedReadoutError(
-        f"{path}: HDU {hdu} of a full {detector.instrument} chip is {raw} unsigned 16-bit (raw) or {calibrated} float32"
-        f" (flt, flc). Received: {size}, BITPIX={stored[0]}, BZERO={stored[1]}"
+        f"{path}: HDU {hdu} of a full {detector.instrument} chip is {raw} unsigned 16-bit (raw) or {calibrated} "
+        f"float32 (flt, flc). Received: {size}, BITPIX={stored[0]}, BZERO={stored[1]}"
     )
 
 
-def _stored_rows(
-    stream: BufferedIOBase, offset: int, layout: _Layout, hdu: int, path: Path
-) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yields blocks of the chip's imaging rows as stored (big-endian, all columns), with their first frame row."""
-    dtype = np.dtype(np.uint16 if layout.kind == "raw" else ">f4")
+def _stored_rows(stream: BufferedIOBase, layout: _Layout, path: Path) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Yields blocks of the chip's imaging rows with the frame row that each begins at.
+
+    Blocks hold all columns, overscan included, in either byte order: `uint16` counts of raw chips, `float32` electrons
+    of calibrated ones. A block is overwritten by the next one.
+    """
+    dtype = np.dtype(">u2" if layout.kind == "raw" else ">f4")
     rows, columns = layout.shape
-    if not isinstance(stream, gzip.GzipFile):
-        missing = offset + rows * columns * dtype.itemsize - os.fstat(stream.fileno()).st_size
-        if missing > 0:
-            raise TruncatedFrameError(f"{path}: ends {missing} bytes before the last pixel of HDU {hdu}")
-    first = layout.detector.first_imaging_row(hdu) if layout.kind == "raw" else 0
+    offset, size = stream.tell(), _size(stream)
+    missing = offset + rows * columns * dtype.itemsize - size if size is not None else 0
+    if missing > 0:
+        raise TruncatedFrameError(f"{path}: ends {missing} bytes before the last pixel of HDU {layout.hdu}")
     block = np.empty((_BLOCK_ROWS, columns), dtype)
-    with _reading(path, f"the pixels of HDU {hdu}"):
-        stream.seek(offset + first * columns * dtype.itemsize)
+    bits = block.view(np.uint16)
+    with _reading(path, f"the pixels of HDU {layout.hdu}"):
+        stream.seek(offset + layout.first_row * columns * dtype.itemsize)
         for row in range(0, CHIP_SHAPE[0], _BLOCK_ROWS):
-            view = memoryview(block.data).cast("B")
+            view = memoryview(block.view(np.uint8).data).cast("B")
             while view:
                 count = stream.readinto(view)
                 if not count:
-                    raise TruncatedFrameError(f"{path}: ends within the pixels of HDU {hdu}")
+                    raise TruncatedFrameError(f"{path}: ends within the pixels of HDU {layout.hdu}")
                 view = view[count:]
+            if layout.kind == "raw":
+                # BZERO = 32768 on two's complement: unsigned counts are the stored bits with the highest one turned
+                # over, which needs no swap; the swap then happens where the block is copied from.
+                np.bitwise_xor(bits, _HIGHEST_STORED_BIT, out=bits)
             yield row, block
 
 
-def _decompressed_rows(
-    hdu: fits.CompImageHDU, layout: _Layout, index: int, path: Path
-) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+def _decompressed_rows(stream: BufferedIOBase, layout: _Layout, path: Path) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Yields the same blocks from a tile-compressed extension."""
-    first = layout.detector.first_imaging_row(index) if layout.kind == "raw" else 0
-    with _reading(path, f"the compressed pixels of HDU {index}"):
-        pixels = np.asarray(hdu.data)
+    with _reading(path, f"the compressed pixels of HDU {layout.hdu}"):
+        stream.seek(0)
+        with fits.open(stream, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True) as hdus:
+            pixels = np.asarray(hdus[layout.hdu].data)
         if pixels.shape != layout.shape:
-            raise TruncatedFrameError(f"{path}: HDU {index} decompresses to {pixels.shape}, not {layout.shape}")
-        stored = pixels.view(np.uint16).byteswap() if layout.kind == "raw" and pixels.dtype.isnative else pixels
-        if layout.kind == "raw":
-            stored = stored.view(np.uint16)
+            raise TruncatedFrameError(f"{path}: HDU {layout.hdu} decompresses to {pixels.shape}, not {layout.shape}")
     for row in range(0, CHIP_SHAPE[0], _BLOCK_ROWS):
-        yield row, stored[first + row : first + row + _BLOCK_ROWS]
+        first = layout.first_row + row
+        block = pixels[first : first + _BLOCK_ROWS]
+        yield row, block.astype(np.int16).view(np.uint16) ^ np.uint16(0x8000) if layout.kind == "raw" else block
 
 
 def _gather(
@@ -353,24 +383,18 @@ def _gather(
     pixels = np.empty(CHIP_SHAPE, np.uint16)
     half = CHIP_SHAPE[1] // 2
     for row, block in blocks:
-        # BZERO = 32768 on two's complement: unsigned counts are the stored bits with the highest one turned over.
-        counts = block.byteswap()
-        counts ^= np.uint16(0x8000)
         rows = slice(row, row + len(block))
         for (start, stop), columns in zip(detector.imaging_columns(), (slice(0, half), slice(half, None)), strict=True):
-            pixels[rows, columns] = counts[:, start:stop]
+            pixels[rows, columns] = block[:, start:stop]
         for (start, stop), region in zip(regions, overscan, strict=True):
-            region[rows] = counts[:, start:stop]
+            region[rows] = block[:, start:stop]
     _refuse_constant(pixels, path)
-    levels = [_bias_level(region) for region in overscan]
     bias = []
-    for side in range(2):
-        usable = [level for level in levels[side::2] if level is not None]
-        if not usable:
-            raise UnsupportedReadoutError(
-                f"{path}: the overscan of the {('left', 'right')[side]} amplifier has no level"
-            )
-        bias.append(usable[0])
+    for side, name in enumerate(("left", "right")):
+        level = next((level for region in overscan[side::2] if (level := _bias_level(region)) is not None), None)
+        if level is None:
+            raise UnsupportedReadoutError(f"{path}: the overscan of the {name} amplifier has no level")
+        bias.append(level)
     return pixels, (bias[0], bias[1])
 
 

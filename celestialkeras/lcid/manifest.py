@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 import re
 from collections import Counter, defaultdict
@@ -28,6 +29,8 @@ COLUMNS = ("ID", "Instrument", "OBSID", "Filter", "RA", "DEC", "HDU Index", "Lab
 
 _ROOTNAME = re.compile(r"[a-z0-9]{9}")
 _FILTER = re.compile(r"[A-Za-z0-9]+")
+# Stricter than `float`, which takes `1_0`, `nan` and digits of every script.
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Observation:
         instrument: `ACS/WFC` or `WFC3/UVIS`.
         obsid: Rootname of the exposure: nine lower-case letters and digits, such as `iddt11fxq`.
         filter: Filter name, such as `F625W`.
-        ra: Right ascension of the chip, degrees, ICRS, in [0, 360).
+        ra: Right ascension of the chip, degrees, ICRS, in [0, 360].
         dec: Declination of the chip, degrees, ICRS, in [-90, 90].
         hdu: HDU index of the chip in its FITS file, 1 or 4.
         label: `galaxy` or `NSC`.
@@ -70,6 +73,8 @@ class Observation:
 def read_manifest(path: str | Path) -> list[Observation]:
     """Reads an observation list and checks every cell.
 
+    Spaces around the cells of the published columns do not count; cells of extra columns are kept as they are.
+
     Args:
         path: CSV file, UTF-8 with or without a byte-order mark, in the schema of the published lists.
 
@@ -82,13 +87,14 @@ def read_manifest(path: str | Path) -> list[Observation]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: no such manifest") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     try:
-        table = list(csv.reader(text.splitlines(), strict=True))
+        # Unlike `splitlines`, this leaves line breaks within quoted cells, and Unicode's own, to the CSV reader.
+        table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise ManifestError(f"{path}: not valid CSV ({error})") from error
     if not table:
@@ -107,7 +113,7 @@ def read_manifest(path: str | Path) -> list[Observation]:
             continue
         if len(cells) != len(header):
             raise ManifestError(f"{path}: row {line} has {len(cells)} cells, the header {len(header)}")
-        row = _parse_row(dict(zip(header, map(str.strip, cells), strict=True)), f"{path}: row {line}")
+        row = _parse_row(dict(zip(header, cells, strict=True)), f"{path}: row {line}")
         if row.key in first_line:
             raise ManifestError(
                 f"{path}: row {line} repeats row {first_line[row.key]}: {row.obsid} HDU {row.hdu} stands twice"
@@ -162,10 +168,10 @@ def split_by_object(
         The rows in their order, each with `extra["split"]` set.
 
     Raises:
-        ManifestError: An object has two classes or is given two sides, a class has fewer objects than sides with a
-            share, or the fractions do not sum to 1.
+        ManifestError: An object has two classes or is given two sides, a class has fewer objects without a side than
+            sides that have a share and no object yet, or the fractions are not three shares that sum to 1.
     """
-    if min(fractions) < 0 or not math.isclose(sum(fractions), 1.0, abs_tol=1e-6):
+    if len(fractions) != len(SPLITS) or min(fractions) < 0 or not math.isclose(sum(fractions), 1.0, abs_tol=1e-6):
         raise ManifestError(f"`fractions` must be three shares that sum to 1. Received: fractions={fractions}")
     frames: dict[str, list[Observation]] = defaultdict(list)
     for row in rows:
@@ -177,12 +183,6 @@ def split_by_object(
         objects = sorted(name for name, group in frames.items() if group[0].label == label)
         if not objects:
             continue
-        free = [name for name in objects if side[name] is None]
-        if free and len(objects) < len(wanted):
-            raise ManifestError(
-                f"class {label!r} has {len(objects)} object(s) ({', '.join(objects)}), too few for the sides"
-                f" {', '.join(wanted)}; give a `split` column or fewer sides"
-            )
         total = sum(len(frames[name]) for name in objects)
         target = {name: share * total for name, share in zip(SPLITS, fractions, strict=True)}
         held = dict.fromkeys(SPLITS, 0.0)
@@ -190,6 +190,13 @@ def split_by_object(
             given = side[name]
             if given is not None:
                 held[given] += len(frames[name])
+        free = [name for name in objects if side[name] is None]
+        lacking = [name for name in wanted if not held[name]]
+        if free and len(free) < len(lacking):
+            raise ManifestError(
+                f"class {label!r} has {len(free)} object(s) to place ({', '.join(free)}), too few for the sides"
+                f" {', '.join(lacking)}; give a `split` column or fewer sides"
+            )
         for index in rng.permutation(len(free)):
             name = free[index]
             # An empty side goes first: with few large objects, shares alone could leave one without any.
@@ -212,16 +219,14 @@ def _given_side(name: str, group: Sequence[Observation]) -> str | None:
     return side or None
 
 
-def _parse_row(cells: Mapping[str, str], where: str) -> Observation:
+def _parse_row(row: Mapping[str, str], where: str) -> Observation:
+    cells = {name: row[name].strip() for name in COLUMNS}
+
     def refuse(column: str, rule: str) -> ManifestError:
         return ManifestError(f"{where}, column {column!r}: {rule}. Received: {cells[column]!r}")
 
     def number(column: str, low: float, high: float, rule: str) -> float:
-        try:
-            value = float(cells[column])
-        except ValueError:
-            raise refuse(column, rule) from None
-        if not low <= value <= high:
+        if not _NUMBER.fullmatch(cells[column]) or not low <= (value := float(cells[column])) <= high:
             raise refuse(column, rule)
         return value
 
@@ -248,13 +253,13 @@ def _parse_row(cells: Mapping[str, str], where: str) -> Observation:
         dec=dec,
         hdu=int(cells["HDU Index"]),
         label=cells["Label"],
-        extra={name: value for name, value in cells.items() if name and name not in COLUMNS},
+        extra={name: value for name, value in row.items() if name and name not in COLUMNS},
     )
 
 
 def _degrees(angle: float) -> str:
     # The shortest text of six decimals, as in the published lists: they come back byte for byte.
-    return repr(round(angle, 6))
+    return repr(round(float(angle), 6))
 
 
 def _csv_cell(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from celestialkeras.backend import import_tensorflow
 from celestialkeras.lcid.shards import LcidDataset
 
 # Frames decoded ahead of the model, at most; at full resolution each is 8 MB of codes and 34 MB of float32.
@@ -44,8 +45,7 @@ def batches(
         ValueError: `augment` without `shuffle_seed`.
         DatasetError: Unknown split; while iterating, a shard is missing or altered.
     """
-    import tensorflow as tf
-
+    tf = import_tensorflow("reading batches")
     records = dataset.records(split)
     order = np.arange(len(records))
     flips = np.zeros((len(records), 2), bool)

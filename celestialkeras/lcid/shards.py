@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from celestialkeras.errors import DatasetError, MissingExtraError
+from celestialkeras.backend import import_tensorflow
+from celestialkeras.errors import DatasetError
 from celestialkeras.files import replacing, write_text
 from celestialkeras.lcid.manifest import SPLITS, Observation, manifest_digest
 from celestialkeras.lcid.stretch import Stretch, bin_codes
@@ -323,8 +324,4 @@ def _example(frame: EncodedFrame) -> bytes:
 
 
 def _tensorflow() -> Any:
-    try:
-        import tensorflow as tf
-    except ImportError as error:
-        raise MissingExtraError("train", "reading and writing shards") from error
-    return tf
+    return import_tensorflow("reading and writing shards")

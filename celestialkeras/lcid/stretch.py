@@ -7,6 +7,7 @@ travels in the artifact's card. Each amplifier has its own table, since each has
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,11 @@ _SAMPLE_STEP = 16
 # Uniform rounding to whole DN alone spreads a level by 0.29 DN.
 _NOISE_FLOOR = 0.29
 
-# One entry for each value of a 16-bit count; float pixels are rounded to as many steps from black to white, with the
-# default shape 1/33 of the noise, far below one code.
+# Fractional parts of its multiples fill an interval evenly, in an order that no pattern of a detector follows.
+_GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+
+# One entry for each value of a 16-bit count; float pixels are rounded to as many steps from black to white. With the
+# default shape a step is 1/33 of the noise, and rounding to it moves no pixel by more than a quarter of a code.
 _TABLE_SIZE = 65536
 
 # Lookups go through a block of 64-bit indices: numpy would otherwise widen the whole frame to them at once.
@@ -47,8 +51,9 @@ class Stretch:
     softening: float = 2.0
 
     def __post_init__(self) -> None:
-        if not (self.black < 0 < self.white and self.softening > 0):
-            raise ValueError(f"`black` < 0 < `white` and `softening` > 0 are needed. Received: {self}")
+        finite = all(map(math.isfinite, (self.black, self.white, self.softening)))
+        if not (finite and self.black < 0 < self.white and self.softening > 0):
+            raise ValueError(f"finite `black` < 0 < `white` and `softening` > 0 are needed. Received: {self}")
 
     def thresholds(self) -> npt.NDArray[np.float64]:
         """The 255 signals, in units of the noise, at which codes 1 to 255 begin: `float64 (255,)`, rising."""
@@ -69,7 +74,8 @@ def estimate_background(frame: Frame) -> Background:
     """Sky and noise from every 16th row and column, robust against stars, cosmic rays and dead pixels.
 
     The sky is the median, the noise the median absolute deviation scaled to a standard deviation, of the sample within
-    three noises of the sky, taken again until it settles.
+    three noises of the sky, taken again until it settles. Whole counts are spread evenly over their width of 1 DN
+    first: on bare counts a deviation of 2 DN is 2.97 DN of noise and the next possible one is 4.45.
 
     Args:
         frame: The chip.
@@ -82,9 +88,13 @@ def estimate_background(frame: Frame) -> Background:
     split = -(-(frame.split_column - start) // _SAMPLE_STEP)
     sample[:, :split] -= np.float32(frame.bias[0])
     sample[:, split:] -= np.float32(frame.bias[1])
+    if frame.data.dtype == np.uint16:
+        dither = np.arange(sample.size) * _GOLDEN_RATIO % 1.0 - 0.5
+        sample += dither.astype(np.float32).reshape(sample.shape)
     values = sample[np.isfinite(sample)]
     if not values.size:
-        values = frame.data[np.isfinite(frame.data)].astype(np.float32)
+        pixels = frame.calibrated()
+        values = pixels[np.isfinite(pixels)]
     sky = noise = 0.0
     for _ in range(5):
         sky = float(np.median(values))
@@ -92,7 +102,8 @@ def estimate_background(frame: Frame) -> Background:
         if noise == 0.0:
             noise = float(values.std())
         kept = values[np.abs(values - sky) <= 3 * noise]
-        if kept.size in (0, values.size):
+        # Of pure noise 1 in 400 lies beyond; fewer than 1 in 1000 means that it was cut before.
+        if kept.size == 0 or kept.size > 0.999 * values.size:
             break
         values = kept
     floor = _NOISE_FLOOR if frame.data.dtype == np.uint16 else 1e-6
@@ -125,16 +136,14 @@ def encode(
         out = np.empty(frame.data.shape, np.uint8)
     if out.shape != frame.data.shape or out.dtype not in (np.uint8, np.int8):
         raise ValueError(f"`out` must be uint8 or int8 {frame.data.shape}. Received: {out.dtype} {out.shape}")
-    for columns, bias in frame.halves():
-        pixels, codes = frame.data[:, columns], out[:, columns]
-        if frame.data.dtype == np.uint16:
-            edges = np.ceil(bias + background.sky + background.noise * stretch.thresholds())
-            table = _table(edges, out.dtype)
-            _look_up_counts(pixels, table, codes)
-        else:
-            steps = (_TABLE_SIZE - 1) / (stretch.white - stretch.black)
-            table = _table(np.ceil((stretch.thresholds() - stretch.black) * steps), out.dtype)
-            _look_up_floats(pixels, table, codes, background, stretch.black, steps)
+    if frame.data.dtype == np.uint16:
+        levels = [bias + background.sky for _, bias in frame.halves()]
+        tables = [_table(np.ceil(level + background.noise * stretch.thresholds()), out.dtype) for level in levels]
+        _look_up_counts(frame, np.concatenate(tables), out)
+    else:
+        steps = (_TABLE_SIZE - 1) / (stretch.white - stretch.black)
+        table = _table(np.rint((stretch.thresholds() - stretch.black) * steps), out.dtype)
+        _look_up_floats(frame, table, out, background, stretch.black, steps)
     return out
 
 
@@ -171,35 +180,44 @@ def bin_codes(codes: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8
 
 
 def _table(edges: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Codes of the indices 0 to 65535, given the first index of each code from 1 to 255."""
-    first = np.clip(edges, 0, _TABLE_SIZE).astype(np.intp)
+    """Codes of the indices 0 to 65535, given the first index of each code from 1 to 255.
+
+    The last index always has code 255: a saturated pixel is white however noisy its frame.
+    """
+    first = np.clip(edges, 0, _TABLE_SIZE - 1).astype(np.intp)
     codes = np.repeat(np.arange(CODES, dtype=np.uint8), np.diff(first, prepend=0, append=_TABLE_SIZE))
     # Turning the highest bit over subtracts 128 in two's complement.
     return codes if dtype == np.uint8 else (codes ^ np.uint8(0x80)).view(np.int8)
 
 
-def _look_up_counts(counts: npt.NDArray[Any], table: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
-    index = np.empty((_BLOCK_ROWS, counts.shape[1]), np.intp)
-    for row in range(0, len(counts), _BLOCK_ROWS):
-        block = counts[row : row + _BLOCK_ROWS]
-        index[: len(block)] = block
-        table.take(index[: len(block)], out=out[row : row + _BLOCK_ROWS], mode="wrap")
+def _look_up_counts(frame: Frame, tables: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    """Looks counts up in the left amplifier's table followed by the right one's."""
+    index = np.empty((_BLOCK_ROWS, frame.data.shape[1]), np.intp)
+    for row in range(0, len(frame.data), _BLOCK_ROWS):
+        counts = frame.data[row : row + _BLOCK_ROWS]
+        block = index[: len(counts)]
+        np.copyto(block, counts)
+        block[:, frame.split_column :] += _TABLE_SIZE
+        # Whole rows at once, and a mode other than "raise", let numpy write straight into `out`.
+        tables.take(block, out=out[row : row + _BLOCK_ROWS], mode="clip")
 
 
 def _look_up_floats(
-    values: npt.NDArray[Any],
+    frame: Frame,
     table: npt.NDArray[Any],
     out: npt.NDArray[Any],
     background: Background,
     black: float,
     steps: float,
 ) -> None:
-    """Looks floats up after rounding them to `1 / steps` of the noise; NaN counts as sky."""
+    """Looks floats up by steps of `1 / steps` of the noise above black; NaN counts as sky."""
     scale = np.float32(steps / background.noise)
     origin = np.float32(background.sky + black * background.noise)
     sky_index = np.float32(-black * steps)
-    for row in range(0, len(values), _BLOCK_ROWS):
-        index = (values[row : row + _BLOCK_ROWS] - origin) * scale
-        index[np.isnan(index)] = sky_index
+    for row in range(0, len(frame.data), _BLOCK_ROWS):
+        # A hot pixel near the largest float32 overflows to infinity, which is white as it should be.
+        with np.errstate(over="ignore"):
+            index = (frame.data[row : row + _BLOCK_ROWS] - origin) * scale
+        np.copyto(index, sky_index, where=np.isnan(index))
         np.clip(index, 0, _TABLE_SIZE - 1, out=index)
-        table.take(index.astype(np.intp), out=out[row : row + _BLOCK_ROWS], mode="wrap")
+        table.take(index.astype(np.intp), out=out[row : row + _BLOCK_ROWS], mode="clip")

@@ -1,0 +1,56 @@
+"""TensorFlow, imported without its start-up notes, or an error that says which extra brings it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from celestialkeras.errors import MissingExtraError
+
+
+def import_tensorflow(needed_for: str) -> Any:
+    """Imports TensorFlow; its notes on processors and missing GPUs are kept from the terminal.
+
+    Users who want them set `TF_CPP_MIN_LOG_LEVEL` themselves.
+
+    Args:
+        needed_for: What asks for it, for the error message.
+
+    Returns:
+        The module.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    wanted = "tensorflow" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        # While the libraries load, their loggers heed no level yet and write straight to the descriptor.
+        with nullcontext() if wanted else _stderr_descriptor_held():
+            import tensorflow
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("train", needed_for) from error
+    return tensorflow
+
+
+@contextmanager
+def _stderr_descriptor_held() -> Iterator[None]:
+    """Sends descriptor 2 to a file, whose contents are shown if the block raises."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, ModuleNotFoundError):
+                held.seek(0)
+                os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
