@@ -1,0 +1,151 @@
+"""What every registered network promises, whoever wrote it."""
+
+import json
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from celestialkeras.models.registry import build_model, get_model, list_models
+
+# A process that knows Keras and nothing of this project.
+LOAD_ELSEWHERE = """
+import json, sys
+import numpy as np, keras
+for name, path in json.loads(sys.argv[1]).items():
+    model = keras.models.load_model(path, safe_mode=True)
+    np.save(path + ".out.npy", model.predict(np.load(path + ".in.npy"), verbose=0))
+assert not [name for name in sys.modules if name.startswith(("celestial", "celestialkeras"))]
+"""
+
+
+def tiny(name):
+    entry = get_model(name)
+    side = -(-max(entry.rule.minimum_side, 32) // entry.rule.multiple_of) * entry.rule.multiple_of
+    options = {"width": 0.03} if "width" in entry.options else {}
+    return build_model(name, (side, side + entry.rule.multiple_of, 1), **options)
+
+
+def frames(model, count=2):
+    return np.random.default_rng(7).random((count, *model.input_shape[1:]), np.float32)
+
+
+@pytest.fixture(scope="module")
+def built():
+    keras.utils.set_random_seed(3)
+    models = {name: tiny(name) for name in list_models()}
+    for model in models.values():
+        for layer in model.layers:
+            # Fresh moving averages are 0 and 1 and would hide a lost or swapped one.
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.moving_mean.assign(np.linspace(-0.1, 0.1, layer.moving_mean.shape[0]))
+                layer.moving_variance.assign(np.linspace(0.5, 1.5, layer.moving_mean.shape[0]))
+    return models
+
+
+@pytest.fixture(scope="module")
+def loaded_elsewhere(built, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    paths = {}
+    for name, model in built.items():
+        paths[name] = str(folder / f"{name}.keras")
+        model.save(paths[name])
+        np.save(paths[name] + ".in.npy", frames(model))
+    subprocess.run([sys.executable, "-c", LOAD_ELSEWHERE, json.dumps(paths)], check=True, cwd=folder)
+    return {name: np.load(path + ".out.npy") for name, path in paths.items()}
+
+
+@pytest.fixture(params=list_models())
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def model(name, built):
+    return built[name]
+
+
+def logits_only(model):
+    return keras.Model(model.input, model.get_layer("logits").output)
+
+
+def test_name_is_one_to_type_and_its_factory_carries_it(name):
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
+    assert get_model(name).factory.__name__ == name
+
+
+def test_tells_where_it_comes_from(name):
+    entry = get_model(name)
+    assert re.search(r"\d{4}|our|this project", entry.source)
+    assert entry.summary
+    assert "\n" not in entry.summary
+
+
+def test_is_functional_of_standard_layers_only(model):
+    assert type(model).__name__ == "Functional"
+    for layer in model.layers:
+        assert type(layer) is getattr(keras.layers, type(layer).__name__), layer.name
+        assert not isinstance(layer, keras.layers.Lambda)
+
+
+def test_takes_one_frame_and_ends_in_logits_and_softmax(model):
+    assert model.input_shape[0] is None
+    assert model.input_shape[3] == 1
+    assert model.input.dtype == "float32"
+    assert model.output_shape == (None, 2)
+    dense, softmax = model.layers[-2:]
+    assert isinstance(dense, keras.layers.Dense)
+    assert dense.name == "logits"
+    assert keras.activations.serialize(dense.activation) == "linear"
+    assert isinstance(softmax, keras.layers.Softmax)
+
+
+def test_number_of_classes_can_be_asked_for(name):
+    entry = get_model(name)
+    assert entry.options["classes"] == 2
+
+
+def test_gives_probabilities(model):
+    probabilities = model.predict(frames(model), verbose=0)
+    assert probabilities.dtype == np.float32
+    assert np.all(probabilities >= 0)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_two_frames_do_not_give_one_answer(model):
+    logits = logits_only(model).predict(np.concatenate([frames(model, 1), 0 * frames(model, 1)]), verbose=0)
+    assert not np.allclose(logits[0], logits[1], atol=1e-6)
+
+
+def test_loads_in_a_process_that_never_saw_this_project(name, model, loaded_elsewhere):
+    np.testing.assert_array_equal(loaded_elsewhere[name], model.predict(frames(model), verbose=0))
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_logits_and_softmax_stay_float32_under_mixed_precision(name, policy):
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        mixed = tiny(name)
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    assert mixed.layers[1].compute_dtype == policy.removeprefix("mixed_")
+    assert mixed.get_layer("logits").compute_dtype == "float32"
+    assert mixed.layers[-1].compute_dtype == "float32"
+
+
+def test_converts_to_tflite_without_flex_ops_and_agrees(model):
+    logits = logits_only(model)
+    interpreter = Interpreter(model_content=tf.lite.TFLiteConverter.from_keras_model(logits).convert())
+    interpreter.allocate_tensors()
+    assert not [op["op_name"] for op in interpreter._get_ops_details() if op["op_name"].startswith("Flex")]
+    one = frames(model, 1)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], one)
+    interpreter.invoke()
+    got = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(got, logits.predict(one, verbose=0), atol=1e-4)
