@@ -1,0 +1,200 @@
+"""Run -> artifacts: calibrated on balanced training frames, judged against the float model on validation frames."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from celestial_edge.card import (
+    MODEL_NAME,
+    Card,
+    GoldenFrames,
+    InputContract,
+    hash_files,
+    write_card,
+    write_golden,
+)
+from celestial_edge.compress.export import export_tflite
+from celestial_edge.device.runtime import Classifier
+from celestial_edge.recipes import FLOAT32, STATIC_INT8
+from celestialkeras.errors import ExportError, QualityGateError
+from celestialkeras.evaluation.evaluate import evaluate, frame_batches
+from celestialkeras.evaluation.gate import Judgement, Outcome, compare, judge
+from celestialkeras.evaluation.metrics import Evaluation
+from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
+from celestialkeras.evaluation.report import judgement_to_json, to_json
+from celestialkeras.files import sha256_of
+from celestialkeras.lcid.manifest import LABELS
+from celestialkeras.lcid.shards import LcidDataset, Record
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """How to quantize.
+
+    Attributes:
+        calibration_frames: Training frames that the activations' ranges come from, at most.
+        max_drop: Loss of accuracy that is allowed, percentage points.
+        seed: Seed of the choice of calibration frames.
+        threads: Threads of the interpreter when the artifacts are evaluated.
+    """
+
+    calibration_frames: int = 32
+    max_drop: float = 1.0
+    seed: int = 0
+    threads: int = 2
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizeResult:
+    """What came out.
+
+    Attributes:
+        artifact: Folder of the int8 artifact.
+        float_artifact: Folder of the float32 artifact of the same model, to compare with.
+        judgement: What the gate said of the drop on the validation split.
+        float_evaluation: The Keras model on the validation split.
+        int8_evaluation: The int8 artifact on the same frames.
+    """
+
+    artifact: Path
+    float_artifact: Path
+    judgement: Judgement
+    float_evaluation: Evaluation
+    int8_evaluation: Evaluation
+
+
+def quantize_int8(
+    model_path: str | Path,
+    dataset: LcidDataset,
+    folder: str | Path,
+    options: QuantizeOptions | None = None,
+) -> QuantizeResult:
+    """Makes a static int8 artifact of a Keras model, and a float32 one beside it.
+
+    Args:
+        model_path: The `.keras` file.
+        dataset: The data set that the model was trained on.
+        folder: Where the artifacts go, each to a subfolder named by its recipe; replaced if they exist.
+        options: How to quantize.
+
+    Returns:
+        Both artifacts and what was measured.
+
+    Raises:
+        ModelError: The model cannot be loaded, or is not built for a whole binning of the data set's frames.
+        ExportError: The model cannot be converted, or the data set lacks training or validation frames.
+        QualityGateError: The drop is beyond `max_drop`; no artifact is left under the final name.
+    """
+    options = options or QuantizeOptions()
+    model_path, folder = Path(model_path), Path(folder)
+    model = load_model(model_path)
+    binning = binning_of(model, dataset.shape)
+    calibration = balanced_frames(dataset.records("train"), options.calibration_frames, options.seed)
+    validation = dataset.records("validation")
+    if not calibration or not validation:
+        missing = "training" if not calibration else "validation"
+        raise ExportError(f"{dataset.folder}: has no {missing} frames; build it with a share for each side")
+    provenance = {
+        "model_sha256": sha256_of(model_path),
+        "data_sha256": dataset.digest,
+        "calibration_sha256": _calibration_digest(calibration),
+        "calibration_frames": len(calibration),
+        "versions": {name: version(name) for name in ("celestialkeras", "tensorflow", "keras", "ai-edge-litert")},
+    }
+    contract = InputContract(dataset.shape, binning, "float32", dataset.stretch)
+    golden = [next((r for r in validation if r.observation.label == label), None) for label in LABELS]
+    golden_frames = _frames([record for record in golden if record is not None], dataset, binning)
+    before = evaluate(KerasPredictor(model), frame_batches(dataset, validation, binning))
+
+    with _replacing_folder(folder / FLOAT32) as partial:
+        card = Card(model.name, FLOAT32, contract, 1.0, {}, provenance, {"before": to_json(before)})
+        _write(partial, card, export_tflite(model, FLOAT32), golden_frames, options.threads)
+
+    with _replacing_folder(folder / STATIC_INT8) as partial:
+        content = export_tflite(model, STATIC_INT8, (dataset.codes(record, binning) for record in calibration))
+        card = Card(model.name, STATIC_INT8, replace(contract, dtype="int8"), 1.0, {}, provenance, {})
+        classifier = _write(partial, card, content, golden_frames, options.threads)
+        after = evaluate(classifier, frame_batches(dataset, validation, binning))
+        judgement = judge(compare(before.predictions, after.predictions), options.max_drop)
+        if judgement.outcome is Outcome.FAIL:
+            # One of an earlier model would pass for this one's.
+            shutil.rmtree(folder / STATIC_INT8, ignore_errors=True)
+            raise QualityGateError(f"{model_path}: {judgement.reason}; no artifact was left under its name")
+        accuracy = {"before": to_json(before), "after": to_json(after), "gate": judgement_to_json(judgement)}
+        write_card(partial, replace(classifier.card, accuracy=accuracy))
+    return QuantizeResult(folder / STATIC_INT8, folder / FLOAT32, judgement, before, after)
+
+
+def balanced_frames(records: Sequence[Record], count: int, seed: int) -> list[Record]:
+    """Draws frames in turn from each class and instrument, so that none sets the ranges alone.
+
+    Args:
+        records: What to draw from.
+        count: How many, at most.
+        seed: Seed of the draw.
+
+    Returns:
+        Up to `count` different records.
+    """
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.observation.label, record.observation.instrument].append(record)
+    rng = np.random.default_rng(seed)
+    queues = [[groups[key][i] for i in rng.permutation(len(groups[key]))] for key in sorted(groups)]
+    turns = (record for turn in itertools.zip_longest(*queues) for record in turn if record is not None)
+    return list(itertools.islice(turns, count))
+
+
+@dataclass(frozen=True, eq=False)
+class _Frames:
+    codes: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+
+def _frames(records: Sequence[Record], dataset: LcidDataset, binning: int) -> _Frames:
+    codes = np.stack([dataset.codes(record, binning) for record in records])
+    return _Frames(codes, np.array([record.observation.label_code for record in records], np.int64))
+
+
+def _write(partial: Path, card: Card, content: bytes, golden: _Frames, threads: int) -> Classifier:
+    """Fills an artifact folder and loads it: what the golden frames must give is what it gives here."""
+    (partial / MODEL_NAME).write_bytes(content)
+    write_card(partial, replace(card, files=hash_files(partial)))
+    logits = Classifier(partial, threads).logits(golden.codes)
+    write_golden(partial, GoldenFrames(golden.codes, logits, golden.labels))
+    write_card(partial, replace(card, files=hash_files(partial)))
+    return Classifier(partial, threads)
+
+
+def _calibration_digest(records: Sequence[Record]) -> str:
+    text = "\n".join(f"{record.observation.obsid} {record.observation.hdu} {record.crc32}" for record in records)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """Gives a temporary folder beside `folder` that takes its name when the block ends well, and goes if not."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        if folder.exists():
+            # A folder cannot be replaced in one step: for an instant there is none, never a half-written one.
+            folder.rename(partial.with_suffix(".old"))
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(partial.with_suffix(".old"), ignore_errors=True)
