@@ -1,0 +1,99 @@
+"""`celestial`: one verb a module, loaded when it is called, so that help answers at once."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from typing import Any
+
+import click
+
+_VERBS = {
+    "data": ("celestial_cli.data:data", "Simulate frames and build data sets."),
+    "models": ("celestial_cli.models:models", "List the networks: source, parameters, GMAC."),
+    "train": ("celestial_cli.train:train", "Train a network; with no options, on simulated frames."),
+    "evaluate": ("celestial_cli.evaluate:evaluate", "Accuracy with intervals, by object and by instrument."),
+    "quantize": ("celestial_cli.quantize:quantize", "Make an int8 artifact and judge its accuracy."),
+    "bench": ("celestial_cli.bench:bench", "Measure latency and memory of artifacts."),
+    "predict": ("celestial_cli.predict:predict", "Classify FITS files."),
+}
+
+EXIT_FAILED = 1
+EXIT_GATE = 3
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order of the work."""
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Imports the verb `name`."""
+        if name not in _VERBS:
+            return None
+        module, attribute = _VERBS[name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click does, with the nearest verb named for one that is not known."""
+        if args and args[0] not in _VERBS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], _VERBS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"No such verb {args[0]!r}.{hint} `celestial --help` lists them.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _VERBS.items()])
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from celestialkeras import __version__
+
+        click.echo(f"celestialkeras {__version__}")
+        ctx.exit()
+
+
+_HELP = """Tell galaxies from nebulae and star clusters on single Hubble chips.
+
+\b
+The daily work:
+  celestial train
+  celestial quantize --int8
+  celestial bench --tflite
+"""
+
+
+@click.group(cls=LazyGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
+def celestial() -> None:
+    """The command and its verbs."""
+
+
+def main() -> None:
+    """Runs the command line and turns the project's errors into one line and an exit code."""
+    from celestialkeras.errors import CelestialError, QualityGateError
+
+    try:
+        celestial.main(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except CelestialError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_GATE if isinstance(error, QualityGateError) else EXIT_FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""How verbs speak: results to stdout, as a table or as JSON; logs and progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+"""Every verb has it."""
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of the interpreter."
+)
+
+
+def print_json(data: Any) -> None:
+    """Prints data to stdout; what JSON cannot hold is a mistake and raises."""
+    click.echo(json.dumps(data, indent=1, allow_nan=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table to stdout; columns after the first are right-aligned where they hold figures."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(columns):
+        cells = [row[index] for row in rows]
+        figures = index > 0 and all(not cell or cell[0].isdigit() or cell[0] in "-+" for cell in cells)
+        table.add_column(name, justify="right" if figures else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    # A pipe has no width of its own: rich would fold tables at 80 columns in logs and files.
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    console.print(table)
+
+
+def say(message: str) -> None:
+    """Prints a line about the work to stderr."""
+    click.echo(message, err=True)
+
+
+@contextmanager
+def progress_bar(what: str, unit: str = "frames") -> Iterator[Callable[[int, int], None]]:
+    """Gives a function of (done, total) that draws a bar on a terminal, and a line now and then elsewhere."""
+    if not sys.stderr.isatty():
+        yield _log_progress(what, unit)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield report
+
+
+def _log_progress(what: str, unit: str) -> Callable[[int, int], None]:
+    last = -1
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        quarter = 4 * done // max(total, 1)
+        if quarter > last or done == total:
+            last = quarter
+            say(f"{what}: {done} of {total} {unit}")
+
+    return report
