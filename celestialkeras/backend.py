@@ -11,6 +11,8 @@ from typing import Any
 
 from celestialkeras.errors import MissingExtraError
 
+_ERRORS_ONLY = "3"
+
 
 def import_tensorflow(needed_for: str) -> Any:
     """Imports TensorFlow; its notes on processors and missing GPUs are kept from the terminal.
@@ -26,11 +28,10 @@ def import_tensorflow(needed_for: str) -> Any:
     Raises:
         MissingExtraError: It is not installed.
     """
-    wanted = "tensorflow" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _ERRORS_ONLY) != _ERRORS_ONLY
     try:
         # While the libraries load, their loggers heed no level yet and write straight to the descriptor.
-        with nullcontext() if wanted else _stderr_descriptor_held():
+        with nullcontext() if wanted or "tensorflow" in sys.modules else _stderr_descriptor_held():
             import tensorflow
     except ModuleNotFoundError as error:
         raise MissingExtraError("train", needed_for) from error

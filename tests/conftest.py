@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +13,12 @@ from celestialkeras.lcid.manifest import SPLITS, Observation
 from celestialkeras.lcid.shards import EncodedFrame, write_shard, write_summary
 from celestialkeras.lcid.stretch import Stretch
 from raw_files import RawFile
+from small_datasets import SmallSplit
 
 
 @pytest.fixture(scope="session")
 def uvis_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return RawFile().write(tmp_path_factory.mktemp("uvis") / "iddt11fxq_raw.fits")
-
-
-@dataclass(frozen=True)
-class SmallSplit:
-    """Frames of one side of a small data set."""
-
-    galaxies: int
-    nscs: int
 
 
 DatasetFactory = Callable[..., Path]

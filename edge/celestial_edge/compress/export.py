@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy.typing as npt
 
 from celestial_edge.compress.graph import check_int8, check_standard, read_operators
 from celestial_edge.recipes import RECIPES, STATIC_INT8
-from celestialkeras.errors import ExportError, MissingExtraError
+from celestialkeras.backend import import_tensorflow
+from celestialkeras.errors import ExportError
 from celestialkeras.evaluation.predictor import LOGITS_LAYER
 
 
@@ -32,15 +34,13 @@ def export_tflite(model: Any, recipe: str, calibration: Iterable[npt.NDArray[np.
     """
     if recipe not in RECIPES:
         raise ExportError(f"`recipe` must be one of {', '.join(RECIPES)}. Received: recipe={recipe!r}")
-    try:
-        import keras
-        import tensorflow as tf
-    except ImportError as error:
-        raise MissingExtraError("train", "exporting to TFLite") from error
+    tf = import_tensorflow("exporting to TFLite")
+    import keras
+
     logits = keras.Model(model.inputs, model.get_layer(LOGITS_LAYER).output)
-    signature = tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name="frame")
-    function = tf.function(lambda frame: logits(frame, training=False)).get_concrete_function(signature)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], logits)
+    # A batch of one, fixed: an open batch would leave shape arithmetic in the graph.
+    frame = keras.Input(batch_shape=(1, *model.inputs[0].shape[1:]), name="frame")
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(frame, logits(frame)))
     if recipe == STATIC_INT8:
         frames = list(calibration)
         if not frames:
@@ -51,7 +51,10 @@ def export_tflite(model: Any, recipe: str, calibration: Iterable[npt.NDArray[np.
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8
     try:
-        content: bytes = converter.convert()
+        with warnings.catch_warnings():
+            # It asks for statistics that only quantization before conversion has.
+            warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
+            content: bytes = converter.convert()
     # The converter has no kind of its own that is public: whatever it raises means that there is no model.
     except Exception as error:
         raise ExportError(f"model {model.name!r} cannot be converted by recipe {recipe}: {error}") from error
