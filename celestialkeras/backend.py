@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
+from celestialkeras.descriptors import held_back
 from celestialkeras.errors import MissingExtraError
 
 _ERRORS_ONLY = "3"
@@ -31,27 +30,8 @@ def import_tensorflow(needed_for: str) -> Any:
     wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _ERRORS_ONLY) != _ERRORS_ONLY
     try:
         # While the libraries load, their loggers heed no level yet and write straight to the descriptor.
-        with nullcontext() if wanted or "tensorflow" in sys.modules else _stderr_descriptor_held():
+        with nullcontext() if wanted or "tensorflow" in sys.modules else held_back():
             import tensorflow
     except ModuleNotFoundError as error:
         raise MissingExtraError("train", needed_for) from error
     return tensorflow
-
-
-@contextmanager
-def _stderr_descriptor_held() -> Iterator[None]:
-    """Sends descriptor 2 to a file, whose contents are shown if the block raises."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException as error:
-            if not isinstance(error, ModuleNotFoundError):
-                held.seek(0)
-                os.write(saved, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

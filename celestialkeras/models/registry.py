@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from celestialkeras import models
-from celestialkeras.errors import MissingExtraError, ModelError
+from celestialkeras.backend import import_tensorflow
+from celestialkeras.errors import ModelError
 from celestialkeras.lcid.detectors import CHIP_SHAPE
 
 if TYPE_CHECKING:
@@ -172,13 +173,9 @@ def build_model(name: str, input_shape: Sequence[int] = FULL_INPUT_SHAPE, **opti
 
 def _load_families() -> None:
     # Every module beside this one is a family that registers itself: a new network is a new file, nothing else.
-    try:
-        for module in pkgutil.iter_modules(models.__path__):
-            importlib.import_module(f"{models.__name__}.{module.name}")
-    except ModuleNotFoundError as error:
-        if error.name not in ("keras", "tensorflow"):
-            raise
-        raise MissingExtraError("train", "building models") from error
+    import_tensorflow("building models")
+    for module in pkgutil.iter_modules(models.__path__):
+        importlib.import_module(f"{models.__name__}.{module.name}")
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:

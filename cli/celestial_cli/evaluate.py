@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from celestial_cli.locate import find_model, is_artifact
+from celestial_cli.locate import find_model, is_artifact, run_of_artifact
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
 from celestialkeras.backend import import_tensorflow
+from celestialkeras.errors import DatasetError
+
+if TYPE_CHECKING:
+    from celestialkeras.evaluation.predictor import Predictor
+    from celestialkeras.lcid.shards import LcidDataset
 
 
 @click.command()
@@ -18,7 +25,7 @@ from celestialkeras.backend import import_tensorflow
 @click.option(
     "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True, help="Which side."
 )
-@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder of the results.  [default: beside MODEL]")
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder of the results.  [default: MODEL's]")
 @threads_option
 @json_option
 def evaluate(
@@ -28,51 +35,68 @@ def evaluate(
 
     Writes evaluation-SPLIT.json, .png and .csv (one row a frame) beside the model.
     """
-    import_tensorflow("evaluating")
-    from celestialkeras.errors import DatasetError
+    subject = _open(model, data, threads)
     from celestialkeras.evaluation.evaluate import evaluate as run_evaluation
     from celestialkeras.evaluation.evaluate import frame_batches
     from celestialkeras.evaluation.figures import save_figure
-    from celestialkeras.evaluation.predictor import KerasPredictor, Predictor, binning_of, load_model
     from celestialkeras.evaluation.report import figure_rows, slice_rows, to_json
     from celestialkeras.files import write_text
-    from celestialkeras.lcid.shards import open_dataset
 
-    predictor: Predictor
-    if model is not None and is_artifact(model):
-        from celestial_edge.device.runtime import Classifier
-
-        predictor = classifier = Classifier(model, threads)
-        source, folder = model, folder or model.parent / f"{model.name}-evaluation"
-        binning, run = classifier.card.input.binning, None
-        if data is None:
-            raise click.UsageError("an artifact does not know its data; name it with --data")
-        dataset = open_dataset(data)
-    else:
-        source, run = find_model(model)
-        if data is None:
-            if run is None:
-                raise click.UsageError(f"{source} belongs to no run; name the data set with --data")
-            data = run.options().data
-        dataset = open_dataset(data)
-        loaded = load_model(source)
-        predictor, binning = KerasPredictor(loaded), binning_of(loaded, dataset.shape)
-        folder = folder or source.parent
+    dataset = subject.dataset
     records = dataset.records(split)
     if not records:
-        raise DatasetError(f"{data}: no frames on the side {split!r}; build it with a share for each side")
-    result = run_evaluation(predictor, frame_batches(dataset, records, binning))
+        raise DatasetError(f"{dataset.folder}: no frames on the side {split!r}; build it with a share for each side")
+    result = run_evaluation(subject.predictor, frame_batches(dataset, records, subject.binning))
 
-    stem = folder / f"evaluation-{split}"
-    report = {"model": str(source), "data": str(data), "data_sha256": dataset.digest, "split": split, **to_json(result)}
+    stem = (folder or subject.folder) / f"evaluation-{split}"
+    provenance = {"model": str(subject.source), "data": str(dataset.folder), "data_sha256": dataset.digest}
+    report = {**provenance, "split": split, **to_json(result)}
     write_text(stem.with_suffix(".json"), json.dumps(report, indent=1, allow_nan=False) + "\n")
     result.predictions.write_csv(stem.with_suffix(".csv"))
-    save_figure(result, stem.with_suffix(".png"), f"{source.parent.name if run else source.name} on {split}")
+    save_figure(result, stem.with_suffix(".png"), f"{subject.title} on {split} frames")
     if as_json:
         print_json(report)
         return
-    print_table(f"{source} on {len(records)} {split} frames", ["figure", "value", "note"], figure_rows(result))
+    print_table(f"{subject.source} on {len(records)} {split} frames", ["figure", "value", "note"], figure_rows(result))
     columns = ["frames of", "class", "frames", "accuracy", "95 % interval"]
     print_table("By instrument", columns, slice_rows(result.by_instrument))
     print_table("By object, worst first", columns, slice_rows(result.by_object))
     say(f"written: {stem}.json, .csv, .png")
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is evaluated, on what, and where the results go."""
+
+    predictor: Predictor
+    binning: int
+    dataset: LcidDataset
+    source: Path
+    title: str
+    folder: Path
+
+
+def _open(model: Path | None, data: Path | None, threads: int) -> _Subject:
+    artifact = model if model is not None and is_artifact(model) else None
+    if artifact is not None:
+        source, run = artifact, run_of_artifact(artifact)
+    else:
+        source, run = find_model(model)
+    if data is None:
+        if run is None:
+            raise click.UsageError(f"{source} belongs to no run; name the data set with --data")
+        data = run.options().data
+    import_tensorflow("evaluating")
+    from celestial_edge.device.runtime import Classifier
+    from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
+    from celestialkeras.lcid.shards import open_dataset
+
+    dataset = open_dataset(data)
+    title = f"{run.name if run else source.parent.name}, {source.name}"
+    if artifact is not None:
+        classifier = Classifier(artifact, threads)
+        # An artifact folder holds what its card names and nothing else: results go beside it.
+        folder = artifact.parent / f"{artifact.name}-evaluation"
+        return _Subject(classifier, classifier.card.input.binning, dataset, source, title, folder)
+    loaded = load_model(source)
+    return _Subject(KerasPredictor(loaded), binning_of(loaded, dataset.shape), dataset, source, title, source.parent)

@@ -29,6 +29,12 @@ def artifacts_folder(run: Run) -> Path:
     return run.folder / "artifacts"
 
 
+def run_of_artifact(artifact: Path) -> Run | None:
+    """The run that an artifact lies in, if it lies in one."""
+    run = Run(artifact.resolve().parent.parent)
+    return run if run.config.is_file() and artifacts_folder(run) == artifact.resolve().parent else None
+
+
 def is_artifact(path: Path) -> bool:
     """Whether a folder holds an artifact's card."""
     return (path / CARD_NAME).is_file()

@@ -45,12 +45,12 @@ def quantize(
     """
     if not int8:
         raise click.UsageError("name a recipe: --int8")
+    source, run = find_model(model)
     import_tensorflow("quantizing")
     from celestial_edge.compress.quantize import QuantizeOptions, quantize_int8
     from celestialkeras.evaluation.report import judgement_to_json, percent
     from celestialkeras.lcid.shards import open_dataset
 
-    source, run = find_model(model)
     if data is None:
         if run is None:
             raise click.UsageError(f"{source} belongs to no run; name the data set with --data")

@@ -29,7 +29,7 @@ def print_json(data: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints a table to stdout; columns after the first are right-aligned where they hold figures."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         cells = [row[index] for row in rows]
         figures = index > 0 and all(not cell or cell[0].isdigit() or cell[0] in "-+" for cell in cells)
@@ -38,6 +38,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_row(*row)
     # A pipe has no width of its own: rich would fold tables at 80 columns in logs and files.
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    console.print(title, style="bold", soft_wrap=True)
     console.print(table)
 
 

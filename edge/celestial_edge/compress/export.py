@@ -12,6 +12,7 @@ import numpy.typing as npt
 from celestial_edge.compress.graph import check_int8, check_standard, read_operators
 from celestial_edge.recipes import RECIPES, STATIC_INT8
 from celestialkeras.backend import import_tensorflow
+from celestialkeras.descriptors import held_back
 from celestialkeras.errors import ExportError
 from celestialkeras.evaluation.predictor import LOGITS_LAYER
 
@@ -51,7 +52,7 @@ def export_tflite(model: Any, recipe: str, calibration: Iterable[npt.NDArray[np.
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8
     try:
-        with warnings.catch_warnings():
+        with held_back(), warnings.catch_warnings():
             # It asks for statistics that only quantization before conversion has.
             warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
             content: bytes = converter.convert()

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from celestial_edge.card import MODEL_NAME, Card, read_card
+from celestialkeras.descriptors import held_back
 from celestialkeras.errors import ArtifactError
 from celestialkeras.lcid.frames import Frame, read_frame
 from celestialkeras.lcid.manifest import LABELS
@@ -173,8 +174,10 @@ def _load(path: Path, threads: int | None) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        interpreter = Interpreter(model_path=str(path), num_threads=threads)
-        interpreter.allocate_tensors()
+        # LiteRT announces its delegate on standard error.
+        with held_back():
+            interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ArtifactError(f"{path}: LiteRT cannot load it ({error})") from error
     return interpreter

@@ -1,0 +1,99 @@
+"""What a person meets at the terminal before any work is done: help, slips and exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def celestial(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "celestial_cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+
+
+def test_help_lists_every_verb_without_importing_one() -> None:
+    code = (
+        "import sys; sys.argv = ['celestial', '--help']\n"
+        "from celestial_cli.main import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'numpy', 'astropy', 'rich', 'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for verb in ("data", "models", "train", "evaluate", "quantize", "bench", "predict"):
+        assert f"  {verb} " in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("verb", ["data simulate", "data build", "train", "evaluate", "quantize", "bench", "predict"])
+def test_every_verb_has_help_and_json(verb: str) -> None:
+    done = celestial(*verb.split(), "--help")
+    assert done.returncode == 0
+    assert "--json" in done.stdout
+
+
+def test_version() -> None:
+    done = celestial("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("celestialkeras 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["trian"], 2, "No such verb 'trian'. Did you mean 'train'?"),
+        (["predict"], 2, "Missing argument 'FILES...'"),
+        (["predict", "none.fits"], 1, "no --model given and no run in this folder; train one with"),
+        (["predict", "none.fits", "--model", "nowhere"], 1, "nowhere: no run there"),
+        (
+            ["predict", "none.fits", "--model", "none.keras"],
+            1,
+            "no such model; train one, or give the path of a .keras file. Received: none.keras",
+        ),
+        (["bench", "--tflite"], 1, "no run there; `celestial train --data DATA` makes one"),
+        (["bench", "nowhere"], 1, "nowhere: neither an artifact (it has no card.json) nor a run"),
+        (["bench", "--frames", "0"], 2, "0 is not in the range x>=1"),
+        (["quantize"], 2, "name a recipe: --int8"),
+        (["quantize", "--int8"], 1, "no run there"),
+        (["quantize", "--int8", "--max-drop", "-1"], 2, "-1.0 is not in the range"),
+        (["evaluate"], 1, "no run there"),
+        (["evaluate", "none.keras"], 1, "none.keras: no such model"),
+        (["train", "--data", "nowhere"], 1, "nowhere: no data set; run `celestial data build MANIFEST --to nowhere`"),
+        (["train", "--data", ".", "--model", "hr_celestialne"], 1, "did you mean 'hr_celestialnet'?"),
+        (["train", "--size", "big"], 2, "must be 'full' or a whole binning such as 4. Received: 'big'"),
+        (["train", "--resume", "nowhere"], 1, "nowhere: no run there"),
+        (["train", "--resume", "nowhere", "--epochs", "3"], 2, "--resume takes everything from the run"),
+        (["train", "--config", "none.toml"], 1, "none.toml: no such file"),
+        (["data", "build", "none.csv"], 1, "none.csv: no such manifest"),
+        (["data", "simulate", "--preset", "huge"], 2, "must be one of"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_slips_get_one_clear_line(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+    done = celestial(*arguments, folder=tmp_path)
+    assert message in done.stderr
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_empty_manifest_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("")
+    done = celestial("data", "build", "list.csv", "--to", "shards", folder=tmp_path)
+    assert done.returncode == 1
+    assert "list.csv: empty; expected the columns ID" in done.stderr
+    assert not (tmp_path / "shards").exists()
+
+
+def test_models_lists_what_is_registered() -> None:
+    done = celestial("models", "--json")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    models = {entry["name"]: entry for entry in json.loads(done.stdout)}
+    assert models["hr_celestialnet"]["trainable_parameters"] == 97_048_130
+    assert models["hr_celestialnet"]["gmac"] == pytest.approx(177.9, abs=0.1)
+    assert models["celestialnet_edge"]["gmac"] <= 6
+    assert models["celestialnet_edge"]["trainable_parameters"] <= 3_000_000
