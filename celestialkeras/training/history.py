@@ -1,0 +1,39 @@
+"""What each epoch came to: one row of `history.csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from celestialkeras.files import write_text
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One finished epoch. Losses are class-weighted means of the cross-entropy, in nats a frame.
+
+    Attributes:
+        epoch: Counted from 1.
+        learning_rate: At the end of the epoch.
+        loss: Over the training frames, as the weights changed.
+        accuracy: Share of training frames told rightly, as the weights changed.
+        validation_loss: Over the validation frames at the end of the epoch; None where there are none.
+        validation_accuracy: Share of validation frames told rightly; None where there are none.
+        seconds: Wall-clock time of the epoch.
+    """
+
+    epoch: int
+    learning_rate: float
+    loss: float
+    accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    seconds: float
+
+
+def write_history(rows: Sequence[EpochRow], path: Path) -> None:
+    """Writes the rows as CSV, whole or not at all; numbers are written in full, missing ones as nothing."""
+    header = [one.name for one in fields(EpochRow)]
+    cells = [["" if value is None else repr(value) for value in asdict(row).values()] for row in rows]
+    write_text(path, "".join(",".join(line) + "\n" for line in [header, *cells]))

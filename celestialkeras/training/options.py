@@ -1,0 +1,162 @@
+"""What a training run is asked to do: checked before any work, written to and read from TOML."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from celestialkeras.errors import RunError
+from celestialkeras.models.registry import get_model
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+"""Number formats of training; weights are kept in float32 under each."""
+
+FULL_SIZE = "full"
+"""The `size` of frames that are not binned."""
+
+# Seeds of NumPy, Python and TensorFlow alike.
+_LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Everything that decides the outcome of a run, together with the data set's own digest.
+
+    Attributes:
+        data: Data set folder, as `celestial data build` writes it.
+        model: Name of a registered model.
+        model_options: Options of its factory, by name.
+        epochs: Passes over the training frames; 20 as in Zhang et al. 2024.
+        batch_size: Frames a step.
+        learning_rate: Highest rate of the cosine schedule.
+        patience: Epochs without a lower validation loss after which the run ends early; 0 never ends early.
+        size: `full`, or the side of the squares of pixels averaged into one.
+        seed: Of the first weights, the order of frames and their augmentation.
+        precision: One of `PRECISIONS`.
+        augment: Whether frames are flipped about their axes.
+
+    Raises:
+        RunError: A field has a wrong type or value.
+        ModelError: The model, or one of its options, is unknown.
+    """
+
+    data: Path
+    model: str = "celestialnet_edge"
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int = 20
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    patience: int = 8
+    size: int | str = FULL_SIZE
+    seed: int = 0
+    precision: str = PRECISIONS[0]
+    augment: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.data, Path):
+            raise self._refusal("data", "the path of a data set folder")
+        self._check_whole("epochs", 1)
+        self._check_whole("batch_size", 1)
+        self._check_whole("patience", 0)
+        self._check_whole("seed", 0, _LARGEST_SEED)
+        rate = self.learning_rate
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
+            raise self._refusal("learning_rate", "a finite number above 0")
+        if self.size != FULL_SIZE:
+            if isinstance(self.size, str):
+                raise self._refusal("size", f"{FULL_SIZE!r} or a whole number of at least 1")
+            self._check_whole("size", 1)
+        if self.precision not in PRECISIONS:
+            raise self._refusal("precision", f"one of {', '.join(PRECISIONS)}")
+        if not isinstance(self.augment, bool):
+            raise self._refusal("augment", "true or false")
+        if not isinstance(self.model, str):
+            raise self._refusal("model", "the name of a model; `celestial models` lists them")
+        if not isinstance(self.model_options, Mapping) or not all(
+            isinstance(value, (bool, int, float, str)) for value in self.model_options.values()
+        ):
+            raise self._refusal("model_options", "a table of numbers, texts, true and false")
+        get_model(self.model).check_options(self.model_options)
+
+    @property
+    def binning(self) -> int:
+        """Side of the squares of pixels averaged into one; 1 at full size."""
+        return 1 if isinstance(self.size, str) else self.size
+
+    def to_toml(self) -> str:
+        """The options as TOML that `load_options` reads back; the data path is made absolute."""
+        lines = []
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name != "model_options":
+                lines.append(f"{one.name} = {_toml(value)}")
+        lines += ["", "[model_options]"]
+        lines += [f"{name} = {_toml(value)}" for name, value in self.model_options.items()]
+        return "\n".join(lines) + "\n"
+
+    def _check_whole(self, name: str, lowest: int, highest: int | None = None) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < lowest or value > (highest or value):
+            upper = f" and at most {highest}" if highest else ""
+            raise self._refusal(name, f"a whole number of at least {lowest}{upper}")
+
+    def _refusal(self, name: str, rule: str) -> RunError:
+        return RunError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)!r}")
+
+
+def load_options(path: str | Path) -> TrainOptions:
+    """Reads options from a TOML file, such as the `config.toml` of a run.
+
+    Args:
+        path: The file. Keys that it leaves out have their defaults; `data` must be there, and is taken from the
+            working directory when it is relative.
+
+    Returns:
+        The options.
+
+    Raises:
+        RunError: The file is missing or not TOML, a key is unknown (the nearest known one is offered) or missing, or
+            a value is refused.
+        ModelError: The model, or one of its options, is unknown.
+    """
+    path = Path(path)
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: no such file; `celestial train --data DATA` needs none") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RunError(f"{path}: cannot be read as TOML ({error})") from error
+    known = [one.name for one in fields(TrainOptions)]
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean `{close[0]}`?" if close else ""
+            raise RunError(f"{path}: no option `{name}`{hint}; known are {', '.join(known)}. Received: {name}")
+    if "data" not in given:
+        raise RunError(f"{path}: `data` is missing; give the path of a data set folder")
+    if isinstance(given["data"], str):
+        given["data"] = Path(given["data"])
+    try:
+        return TrainOptions(**given)
+    except RunError as error:
+        raise RunError(f"{path}: {error}") from error
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Path):
+        value = str(value.resolve())
+    if isinstance(value, bool):
+        return str(value).lower()
+    # A JSON text is a TOML basic string, but for DEL, which JSON leaves bare.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else repr(value)

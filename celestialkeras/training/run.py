@@ -1,0 +1,226 @@
+"""The run folder: what was asked, with what versions, what came out, and which run is the latest."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from celestialkeras import __version__
+from celestialkeras.errors import RunError
+from celestialkeras.files import PARTIAL_PREFIX, write_text
+from celestialkeras.training.options import TrainOptions, load_options
+
+RUNS = Path("runs")
+"""Where runs are kept, relative to the working directory."""
+
+LATEST = "latest"
+"""Name of the link to the newest run."""
+
+MAKES_A_RUN = "`celestial train --data DATA` makes one"
+"""The next step for whoever has no run yet."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder.
+
+    Attributes:
+        folder: The folder, not the link to it.
+    """
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        """The resolved options, TOML."""
+        return self.folder / "config.toml"
+
+    @property
+    def versions(self) -> Path:
+        """Versions, seed, data set digest and machine, JSON."""
+        return self.folder / "versions.json"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch, CSV."""
+        return self.folder / "history.csv"
+
+    @property
+    def model(self) -> Path:
+        """The model of the epoch with the lowest validation loss."""
+        return self.folder / "model.keras"
+
+    @property
+    def outcome(self) -> Path:
+        """How training ended, JSON; it is there once training is finished."""
+        return self.folder / "training.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the state to resume from; empty once training is finished."""
+        return self.folder / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of TensorBoard's event files."""
+        return self.folder / "logs"
+
+    def options(self) -> TrainOptions:
+        """The options that the run was made with."""
+        return load_options(self.config)
+
+    def provenance(self) -> dict[str, Any]:
+        """What `versions.json` holds.
+
+        Raises:
+            RunError: The file is missing or not JSON.
+        """
+        try:
+            held: dict[str, Any] = json.loads(self.versions.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.versions}: cannot be read ({error}); {MAKES_A_RUN}") from error
+        return held
+
+    def require_model(self) -> Path:
+        """The path of the trained model.
+
+        Raises:
+            RunError: No epoch has been finished yet.
+        """
+        if not self.model.is_file():
+            raise RunError(f"{self.folder}: no model yet; `celestial train --resume {self.folder}` goes on with it")
+        return self.model
+
+
+def create_run(options: TrainOptions, digest: str, runs: Path = RUNS, name: str | None = None) -> Run:
+    """Makes a run folder with its config and provenance, and points `latest` at it.
+
+    Args:
+        options: What the run is to do.
+        digest: Digest of the data set.
+        runs: Folder of runs.
+        name: Name of the run; by default the model's name and the time, such as `celestialnet_edge-20260101-120000`.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: The name is not allowed or taken.
+    """
+    if name is not None and (name == LATEST or not _NAME.fullmatch(name)):
+        raise RunError(
+            f"a run's name must be letters, digits, dots, dashes and underscores, and not {LATEST!r}."
+            f" Received: name={name!r}"
+        )
+    if name is not None and (runs / name).exists():
+        raise RunError(
+            f"{runs / name}: there is such a run; choose another name, or go on with it: `celestial train --resume`"
+        )
+    runs.mkdir(parents=True, exist_ok=True)
+    # Filled beside its final name: a folder that is found under `runs` is a whole run.
+    partial = Path(tempfile.mkdtemp(prefix=PARTIAL_PREFIX, dir=runs))
+    try:
+        write_text(partial / "config.toml", options.to_toml())
+        held = _provenance(options, digest)
+        write_text(partial / "versions.json", json.dumps(held, indent=1) + "\n")
+        partial.chmod(0o777 & ~_umask())
+        folder = runs / (name or _free_name(runs, options.model))
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    point_latest(folder)
+    return Run(folder)
+
+
+def open_run(path: str | Path | None = None, runs: Path = RUNS) -> Run:
+    """Opens a run folder.
+
+    Args:
+        path: The run folder; by default the latest run in `runs`.
+        runs: Folder of runs.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: There is no run; the message says which command makes one.
+    """
+    folder = _follow(Path(path) if path is not None else runs / LATEST)
+    if not folder.is_dir():
+        raise RunError(f"{folder}: no run there; {MAKES_A_RUN}")
+    run = Run(folder)
+    if not run.config.is_file():
+        raise RunError(f"{folder}: not a run folder, it has no {run.config.name}; {MAKES_A_RUN}")
+    return run
+
+
+def point_latest(folder: Path) -> None:
+    """Makes `latest`, beside the run folder, name it: a relative link, or a text file where links are not possible."""
+    latest = folder.parent / LATEST
+    partial = folder.parent / f"{PARTIAL_PREFIX}{LATEST}-{os.getpid()}"
+    try:
+        partial.unlink(missing_ok=True)
+        partial.symlink_to(folder.name, target_is_directory=True)
+    except OSError:
+        write_text(latest, folder.name + "\n")
+        return
+    partial.replace(latest)
+
+
+def _follow(path: Path) -> Path:
+    if path.is_symlink():
+        return path.parent / path.readlink()
+    if path.name == LATEST and path.is_file():
+        return path.parent / path.read_text(encoding="utf-8").strip()
+    return path
+
+
+def _free_name(runs: Path, model: str) -> str:
+    stem = f"{model}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}"
+    name, count = stem, 1
+    while (runs / name).exists():
+        count += 1
+        name = f"{stem}-{count}"
+    return name
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _provenance(options: TrainOptions, digest: str) -> dict[str, Any]:
+    import tensorflow as tf
+
+    return {
+        "celestialkeras": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("tensorflow", "keras", "numpy")},
+        "seed": options.seed,
+        "manifest_sha256": digest,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": {
+            "platform": platform.platform(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "gpus": [device.name for device in tf.config.list_physical_devices("GPU")],
+        },
+    }

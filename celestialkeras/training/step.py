@@ -1,0 +1,89 @@
+"""One step of training and of validation, compiled once for batches of any length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@dataclass
+class Tally:
+    """Running sums over the frames of an epoch, added up in double precision in a fixed order.
+
+    Attributes:
+        loss: Sum of class weight times cross-entropy, nats.
+        weight: Sum of class weights.
+        right: Frames told rightly.
+        frames: Frames seen.
+    """
+
+    loss: float = 0.0
+    weight: float = 0.0
+    right: int = 0
+    frames: int = 0
+
+    def add(self, sums: Any) -> None:
+        """Adds what a step returned: `float32 (4,)`."""
+        loss, weight, right, frames = (float(one) for one in sums.numpy())
+        self.loss += loss
+        self.weight += weight
+        self.right += int(right)
+        self.frames += int(frames)
+
+    @property
+    def mean_loss(self) -> float:
+        """Class-weighted mean cross-entropy, nats a frame."""
+        return self.loss / self.weight
+
+    @property
+    def accuracy(self) -> float:
+        """Share of frames told rightly."""
+        return self.right / self.frames
+
+
+class Steps:
+    """The compiled steps of one model.
+
+    Args:
+        model: Ends in a layer `logits` and a softmax.
+        optimizer: Changes its trainable weights.
+        class_weights: Weight of the loss of each class, in label order.
+    """
+
+    def __init__(
+        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, class_weights: tuple[float, ...]
+    ) -> None:
+        # The loss is taken from the logits: through the softmax, a confident mistake would have no gradient left.
+        self._network = keras.Model(model.input, model.get_layer("logits").output)
+        self._optimizer = optimizer
+        # Built here and not in the first step, which a checkpoint may come before.
+        optimizer.build(self._network.trainable_variables)
+        self._class_weights = tf.constant(class_weights, tf.float32)
+        # An open batch size: the smaller last batch of an epoch would otherwise be compiled anew.
+        batch = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int32)]
+        self.train = tf.function(self._train, input_signature=batch)
+        self.validate = tf.function(self._validate, input_signature=batch)
+
+    def _train(self, frames: Any, labels: Any) -> Any:
+        weights = self._network.trainable_variables
+        with tf.GradientTape() as tape:
+            logits = self._network(frames, training=True)
+            losses, sums = self._sums(logits, labels)
+            # The mean over frames, not over class weights: each frame has one say, whichever batch it is in.
+            loss = tf.reduce_mean(losses) + sum(self._network.losses)
+            scaled = self._optimizer.scale_loss(loss)
+        self._optimizer.apply(tape.gradient(scaled, weights), weights)
+        return sums
+
+    def _validate(self, frames: Any, labels: Any) -> Any:
+        return self._sums(self._network(frames, training=False), labels)[1]
+
+    def _sums(self, logits: Any, labels: Any) -> tuple[Any, Any]:
+        weights = tf.gather(self._class_weights, labels)
+        losses = weights * tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        right = tf.cast(tf.argmax(logits, axis=1, output_type=tf.int32) == labels, tf.float32)
+        frames = tf.cast(tf.shape(labels)[0], tf.float32)
+        return losses, tf.stack([tf.reduce_sum(losses), tf.reduce_sum(weights), tf.reduce_sum(right), frames])

@@ -1,0 +1,92 @@
+"""The whole story at the terminal: raw FITS files in, a verdict of an int8 artifact out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("main_job")
+
+
+def celestial(folder: Path, *arguments: str, code: int = 0) -> Any:
+    command = [sys.executable, "-m", "celestial_cli.main", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_main_job(folder: Path) -> None:
+    simulated = celestial(folder, "data", "simulate", "--preset", "tiny", "--to", "frames")
+    assert simulated["files"] == 8
+    manifest = Path(simulated["manifest"])
+    with (folder / manifest).open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == 16
+    assert {row["Label"] for row in rows} == {"galaxy", "NSC"}
+
+    built = celestial(folder, "data", "build", "frames/manifest.csv", "--to", "shards", "--split", "50/25/25")
+    assert sum(built["frames"].values()) == 16
+    assert built["frames"]["train"] == 8
+    assert built["bad_frames"] == []
+
+    trained = celestial(
+        folder, "train", "--data", "shards", "--size", "16", "--epochs", "2", "--batch-size", "4", "--width", "0.25"
+    )
+    assert trained["epochs"] == 2
+    assert (folder / "runs/latest/history.csv").read_text().count("\n") == 3
+
+    evaluated = celestial(folder, "evaluate")
+    assert evaluated["split"] == "test"
+    assert evaluated["frames"] == built["frames"]["test"]
+    for name in ("evaluation-test.json", "evaluation-test.csv", "evaluation-test.png"):
+        assert (folder / "runs/latest" / name).stat().st_size > 100
+
+    quantized = celestial(folder, "quantize", "--int8", "--calibration-frames", "4")
+    assert quantized["gate"]["outcome"] == "not judged"
+    artifact = folder / quantized["artifact"]
+    assert sorted(path.name for path in artifact.iterdir()) == ["card.json", "golden.npz", "model.tflite"]
+
+    benched = celestial(folder, "bench", "--tflite", "--frames", "5")
+    assert [entry["recipe"] for entry in benched["artifacts"]] == ["static_wi8_ai8", "float32"]
+    assert benched["artifacts"][0]["file_mb"] < benched["artifacts"][1]["file_mb"]
+
+    first = str(sorted((folder / "frames").glob("*_raw.fits"))[0])
+    (folder / "broken_raw.fits").write_bytes(Path(first).read_bytes()[:1_000_000])
+    predicted = celestial(folder, "predict", first, "broken_raw.fits", code=1)
+    (exposure,) = predicted["exposures"]
+    assert [chip["hdu"] for chip in exposure["chips"]] == [1, 4]
+    assert {entry["reason"] for entry in predicted["bad"]} == {"truncated"}
+
+    # The same frames through the Keras model: int8 may differ a little, not a lot.
+    by_keras = celestial(folder, "predict", first, "--model", "runs/latest/model.keras")
+    for ours, theirs in zip(exposure["chips"], by_keras["exposures"][0]["chips"], strict=True):
+        assert ours["logits"] == pytest.approx(theirs["logits"], abs=0.2)
+
+    evaluated_int8 = celestial(folder, "evaluate", quantized["artifact"])
+    assert evaluated_int8["frames"] == evaluated["frames"]
+
+    code = (
+        "import sys, keras; model = keras.models.load_model('runs/latest/model.keras', safe_mode=True);"
+        "print(model.input_shape, model.output_shape, [m for m in sys.modules if m.startswith('celestial')])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=True)
+    assert loaded.stdout.strip() == "(None, 128, 256, 1) (None, 2) []"
+
+
+def test_results_are_made_again_alike(folder: Path) -> None:
+    again = folder / "again"
+    again.mkdir()
+    for name in ("one", "two"):
+        celestial(folder, "data", "simulate", "--preset", "tiny", "--objects", "2", "--to", f"again/{name}")
+    one, two = (sorted((again / name).glob("*.fits")) for name in ("one", "two"))
+    assert [path.name for path in one] == [path.name for path in two]
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]

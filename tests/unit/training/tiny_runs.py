@@ -1,0 +1,59 @@
+"""The smallest data set and network that a run can be made of."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from celestialkeras.errors import ModelError
+from celestialkeras.lcid.manifest import Observation
+from celestialkeras.lcid.shards import EncodedFrame, write_shard, write_summary
+from celestialkeras.lcid.stretch import Stretch
+from celestialkeras.models import registry
+
+SHAPE = (32, 64)
+
+
+def write_dataset(folder, frames, shape=SHAPE):
+    """Frames by split and label, such as `{"train": (6, 5)}`: 6 galaxies and 5 NSC. NSC have bright knots."""
+    rng = np.random.default_rng(11)
+    encoded = []
+    for split, counts in frames.items():
+        for label, count in zip(("galaxy", "NSC"), counts, strict=True):
+            for number in range(count):
+                codes = rng.integers(0, 60, shape).astype(np.uint8)
+                if label == "NSC":
+                    codes[tuple(rng.integers(0, side, 40) for side in shape)] = 255
+                row = Observation(
+                    object_id=f"{split}-{label}",
+                    instrument="ACS/WFC",
+                    obsid=f"{split[:3]}{label[0].lower()}{number:05d}",
+                    filter="F606W",
+                    ra=10.0,
+                    dec=-10.0,
+                    hdu=1,
+                    label=label,
+                    extra={"split": split},
+                )
+                encoded.append(EncodedFrame(row, codes, {}))
+    write_shard(folder, "part-00000.tfrecord", encoded)
+    write_summary(folder, ["part-00000.tfrecord"], Stretch())
+    return folder
+
+
+def register_tiny_model():
+    """Registers a network that compiles in a moment and has what a run must handle with care."""
+    rule = registry.InputRule(minimum_side=8, multiple_of=1, reason="this is a test")
+
+    @registry.register("tiny", source="made for tests, 2026", summary="-", rule=rule)
+    def tiny(input_shape, filters=4, classes=2):
+        rule.check(input_shape)
+        if filters < 1:
+            raise ModelError(f"`filters` must be at least 1. Received: filters={filters}")
+        inputs = keras.Input(input_shape)
+        x = layers.Conv2D(filters, 3, strides=2)(inputs)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.Dropout(0.5)(layers.GlobalMaxPooling2D()(x))
+        x = layers.Dense(classes, name="logits", dtype="float32")(x)
+        return keras.Model(inputs, layers.Softmax(dtype="float32")(x))
+
+    return "tiny"
