@@ -11,8 +11,12 @@ class MissingExtraError(CelestialError):
     """A verb needs packages that the bare install leaves out."""
 
     def __init__(self, extra: str, needed_for: str) -> None:
-        super().__init__(f"{needed_for} needs the extra `{extra}`: pip install 'celestialkeras[{extra}]'")
+        super().__init__(extra, needed_for)
         self.extra = extra
+        self.needed_for = needed_for
+
+    def __str__(self) -> str:
+        return f"{self.needed_for} needs the extra `{self.extra}`: pip install 'celestialkeras[{self.extra}]'"
 
 
 class QualityGateError(CelestialError):

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PARTIAL_PREFIX = ".partial-"
+"""How the temporary names begin; such files outlive only a process that was killed while it wrote."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -24,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
         The temporary path. The block must create the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=PARTIAL_PREFIX, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     partial = Path(name)
     try:
@@ -44,6 +47,12 @@ def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text to `path`, whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def discard_partials(folder: Path) -> None:
+    """Removes what killed processes left half-written in `folder`; nothing else may be writing there."""
+    for partial in folder.glob(f"{PARTIAL_PREFIX}*"):
+        partial.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -12,11 +15,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from celestialkeras.errors import DatasetError, FrameError, FrameNotFoundError, MismatchedFrameError
-from celestialkeras.files import write_text
+from celestialkeras.errors import (
+    DatasetError,
+    FrameError,
+    FrameNotFoundError,
+    MismatchedFrameError,
+    MissingExtraError,
+)
+from celestialkeras.files import PARTIAL_PREFIX, discard_partials, write_text
 from celestialkeras.lcid.frames import FRAME_SUFFIXES, Frame, read_frame
-from celestialkeras.lcid.manifest import SPLITS, Observation, manifest_digest, split_by_object
-from celestialkeras.lcid.shards import EncodedFrame, is_finished, write_shard, write_summary
+from celestialkeras.lcid.manifest import SPLITS, Observation, split_by_object
+from celestialkeras.lcid.shards import SCHEMA, EncodedFrame, is_finished, write_shard, write_summary
 from celestialkeras.lcid.stretch import Stretch, encode, estimate_background
 
 # 134 MB of codes a shard: small enough to lose little when a build is stopped, large enough for few files.
@@ -44,8 +53,8 @@ class BuildPlan:
 
     def digest(self) -> str:
         """SHA-256 of all that decides the shards' contents."""
-        sides = [row.extra["split"] for row in self.rows]
-        text = json.dumps([manifest_digest(self.rows), sides, asdict(self.stretch), _FRAMES_PER_SHARD])
+        rows = [asdict(row) for row in self.rows]
+        text = json.dumps([SCHEMA, rows, asdict(self.stretch), _FRAMES_PER_SHARD])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -100,12 +109,16 @@ def build_dataset(
     Args:
         plan: What to build.
         folder: Where to. A folder that holds another data set is refused.
-        workers: Processes that decode at once.
+        workers: Processes that decode at once; 1 decodes in this one.
         on_progress: Called with frames done and frames in all.
 
     Raises:
         DatasetError: `folder` holds another data set, no frame can be read, or a worker dies.
+        MissingExtraError: TensorFlow is not installed.
     """
+    # Asked for here, since a worker could only say that it died.
+    if importlib.util.find_spec("tensorflow") is None:
+        raise MissingExtraError("train", "building a data set")
     folder = Path(folder)
     _claim(folder, plan)
     shards = list(_shards(plan, folder))
@@ -115,18 +128,12 @@ def build_dataset(
     report = on_progress or (lambda done, total: None)
     report(done, total)
     if todo:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=context) as pool:
-            futures = {pool.submit(_build_shard, shard): shard for shard in todo}
-            try:
-                for future in as_completed(futures):
-                    future.result()
-                    done += len(futures[future].rows)
-                    report(done, total)
-            except BrokenProcessPool as error:
-                raise DatasetError(f"{folder}: a worker died, out of memory? Run again with fewer workers") from error
-            finally:
-                pool.shutdown(cancel_futures=True)
+        # Until the end the folder is an unfinished build, also when it was finished before but for some bad frames.
+        (folder / "dataset.json").unlink(missing_ok=True)
+        discard_partials(folder / "shards")
+    for shard in _build_shards(todo, min(workers, len(todo)), folder):
+        done += len(shard.rows)
+        report(done, total)
     write_summary(
         folder, [shard.name for shard in shards], plan.stretch, plan_sha256=plan.digest(), split_seed=plan.seed
     )
@@ -136,10 +143,16 @@ def _claim(folder: Path, plan: BuildPlan) -> None:
     path = folder / "plan.json"
     wanted = {"plan_sha256": plan.digest()}
     if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != wanted:
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DatasetError(f"{path}: cannot be read ({error}); choose another folder") from error
+        if held != wanted:
             raise DatasetError(f"{folder}: holds a data set of another manifest, split or stretch; choose another one")
         return
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and not folder.is_dir():
+        raise DatasetError(f"{folder}: not a folder; choose another one")
+    if folder.exists() and any(not entry.name.startswith(PARTIAL_PREFIX) for entry in folder.iterdir()):
         raise DatasetError(f"{folder}: not empty and no data set; choose another folder")
     write_text(path, json.dumps(wanted) + "\n")
 
@@ -166,6 +179,38 @@ def _find_files(frames: Path) -> dict[str, Path]:
             candidate = (_PRODUCTS.index(product), path)
             found[rootname] = min(found.get(rootname, candidate), candidate)
     return {rootname: path for rootname, (_, path) in found.items()}
+
+
+def _build_shards(shards: Sequence[_ShardPlan], workers: int, folder: Path) -> Iterator[_ShardPlan]:
+    """Builds shards and yields each as it is done, in any order."""
+    if workers <= 1:
+        for shard in shards:
+            _build_shard(shard)
+            yield shard
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+        futures = {pool.submit(_build_shard, shard): shard for shard in shards}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                yield futures[future]
+        except BrokenProcessPool as error:
+            raise DatasetError(f"{folder}: a worker died, out of memory? Run again with fewer workers") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Lets a worker end when the build is killed; it would otherwise finish its shards and then wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _build_shard(shard: _ShardPlan) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from celestialkeras.backend import import_tensorflow
+from celestialkeras.errors import DatasetError
 from celestialkeras.lcid.shards import LcidDataset
 
 # Frames decoded ahead of the model, at most; at full resolution each is 8 MB of codes and 34 MB of float32.
@@ -43,10 +44,17 @@ def batches(
 
     Raises:
         ValueError: `augment` without `shuffle_seed`.
-        DatasetError: Unknown split; while iterating, a shard is missing or altered.
+        DatasetError: Unknown split, sides that `binning` does not divide, or a shard that is missing. A shard that is
+            found altered while iterating shows as `tf.errors.UnknownError` with the message of a `DatasetError`.
     """
     tf = import_tensorflow("reading batches")
     records = dataset.records(split)
+    if binning < 1 or any(side % binning for side in dataset.shape):
+        size = " x ".join(map(str, dataset.shape))
+        raise DatasetError(f"{dataset.folder}: `binning` must divide {size}. Received: binning={binning}")
+    for shard in sorted({record.shard for record in records}):
+        if not (path := dataset.folder / "shards" / shard).is_file():
+            raise DatasetError(f"{path}: no such shard; build the data set again")
     order = np.arange(len(records))
     flips = np.zeros((len(records), 2), bool)
     if shuffle_seed is not None:

@@ -12,7 +12,6 @@ import json
 import struct
 import threading
 import zlib
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -97,7 +96,7 @@ class LcidDataset:
         self._records = {
             split: [record for record in records if record.observation.extra["split"] == split] for split in SPLITS
         }
-        self._cache: OrderedDict[tuple[str, int, int], npt.NDArray[np.uint8]] = OrderedDict()
+        self._cache: dict[tuple[str, int, int], npt.NDArray[np.uint8]] = {}
         self._cache_free = cache_bytes
         self._lock = threading.Lock()
 
@@ -146,7 +145,9 @@ class LcidDataset:
         except OSError as error:
             raise DatasetError(f"{path}: cannot be read ({error.strerror}); build the data set again") from error
         if len(payload) != record.length or zlib.crc32(payload) != record.crc32:
-            raise DatasetError(f"{path}: the frame at byte {record.offset} was altered; build the data set again")
+            raise DatasetError(
+                f"{path}: the frame at byte {record.offset} was altered; remove the shard and build again"
+            )
         example.ParseFromString(payload)
         features = example.features.feature
         shape = features["height"].int64_list.value[0], features["width"].int64_list.value[0]
@@ -164,7 +165,8 @@ def open_dataset(folder: str | Path, cache_bytes: int = 2 << 30) -> LcidDataset:
         The data set; frames are read when asked for.
 
     Raises:
-        DatasetError: No data set there, an unfinished one, or one of another schema.
+        DatasetError: No data set there, an unfinished one, one of another schema, or an index that is missing or not
+            the one that the data set was finished with.
     """
     folder = Path(folder)
     summary_path = folder / "dataset.json"
@@ -175,10 +177,17 @@ def open_dataset(folder: str | Path, cache_bytes: int = 2 << 30) -> LcidDataset:
         raise DatasetError(f"{folder}: {unfinished}; run `celestial data build MANIFEST --to {folder}`") from error
     except (OSError, ValueError) as error:
         raise DatasetError(f"{summary_path}: cannot be read ({error})") from error
-    if summary.get("schema") != SCHEMA:
-        raise DatasetError(f"{summary_path}: schema must be {SCHEMA}. Received: {summary.get('schema')!r}; build again")
-    records = [record for name in summary["shards"] for record in read_index(folder, name)]
-    return LcidDataset(folder, summary, records, cache_bytes)
+    schema = summary.get("schema") if isinstance(summary, dict) else None
+    if schema != SCHEMA:
+        raise DatasetError(f"{summary_path}: schema must be {SCHEMA}. Received: {schema!r}; build again")
+    try:
+        records = [record for name in summary["shards"] for record in read_index(folder, name)]
+        dataset = LcidDataset(folder, summary, records, cache_bytes)
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{summary_path}: not what a build wrote ({error!r}); build the data set again") from error
+    if manifest_digest(record.observation for record in records) != dataset.digest:
+        raise DatasetError(f"{folder}: the shards' indexes are not those of dataset.json; build the data set again")
+    return dataset
 
 
 def write_shard(
@@ -252,32 +261,57 @@ def write_summary(folder: Path, names: Sequence[str], stretch: Stretch, **proven
 
 
 def read_index(folder: Path, name: str) -> list[Record]:
-    """The records of one shard, from its index."""
-    return [
-        Record(
-            observation=Observation(**row["observation"]),
-            shard=name,
-            offset=row["offset"],
-            length=row["length"],
-            crc32=row["crc32"],
-            measured=row["measured"],
-        )
-        for row in _index(folder, name)["records"]
-    ]
+    """The records of one shard, from its index.
+
+    Raises:
+        DatasetError: The index is missing or not what a build writes.
+    """
+    return [_record(folder, name, row) for row in _index(folder, name)["records"]]
 
 
 def is_finished(folder: Path, name: str) -> bool:
-    """Whether a shard is whole and every frame meant for it was read."""
-    path = folder / "shards" / name
-    return path.exists() and path.with_suffix(".json").exists() and not _index(folder, name)["bad_frames"]
+    """Whether a shard is whole, by its size and its index, and every frame meant for it was read."""
+    try:
+        index = _index(folder, name)
+        records = read_index(folder, name)
+        size = (folder / "shards" / name).stat().st_size
+    except (DatasetError, OSError):
+        return False
+    end = 0
+    for record in records:
+        if record.offset != end + _RECORD_HEADER:
+            return False
+        end = record.offset + record.length + _RECORD_FOOTER
+    return end == size and not index["bad_frames"]
+
+
+def _record(folder: Path, name: str, row: Mapping[str, Any]) -> Record:
+    try:
+        return Record(
+            observation=Observation(**row["observation"]),
+            shard=name,
+            offset=int(row["offset"]),
+            length=int(row["length"]),
+            crc32=int(row["crc32"]),
+            measured=row["measured"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        path = _index_path(folder, name)
+        raise DatasetError(f"{path}: not an index that a build wrote ({error!r}); build the data set again") from error
+
+
+def _index_path(folder: Path, name: str) -> Path:
+    return (folder / "shards" / name).with_suffix(".json")
 
 
 def _index(folder: Path, name: str) -> dict[str, Any]:
-    path = (folder / "shards" / name).with_suffix(".json")
+    path = _index_path(folder, name)
     try:
-        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        index = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: cannot be read ({error}); build the data set again") from error
+    if not isinstance(index, dict) or index.get("schema") != SCHEMA or not {"records", "bad_frames"} <= index.keys():
+        raise DatasetError(f"{path}: not an index of schema {SCHEMA}; build the data set again")
     return index
 
 
@@ -319,7 +353,9 @@ def _example(frame: EncodedFrame) -> bytes:
         "extra": text(json.dumps(dict(row.extra))),
         **{f"measured/{name}": real(value) for name, value in frame.measured.items()},
     }
-    payload: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    # Features are a map, which every process would otherwise write in an order of its own.
+    payload: bytes = example.SerializeToString(deterministic=True)
     return payload
 
 

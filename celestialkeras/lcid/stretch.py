@@ -8,6 +8,7 @@ travels in the artifact's card. Each amplifier has its own table, since each has
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,15 +26,16 @@ _SAMPLE_STEP = 16
 # Uniform rounding to whole DN alone spreads a level by 0.29 DN.
 _NOISE_FLOOR = 0.29
 
-# Fractional parts of its multiples fill an interval evenly, in an order that no pattern of a detector follows.
-_GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+# The golden ratio in units of 2**-32: the fractional parts of its multiples fill an interval evenly, in an order that
+# no pattern of a detector follows. Whole numbers give every machine the same ones.
+_GOLDEN_RATIO = np.uint32(0x9E3779B9)
 
 # One entry for each value of a 16-bit count; float pixels are rounded to as many steps from black to white. With the
 # default shape a step is 1/33 of the noise, and rounding to it moves no pixel by more than a quarter of a code.
 _TABLE_SIZE = 65536
 
 # Lookups go through a block of 64-bit indices: numpy would otherwise widen the whole frame to them at once.
-_BLOCK_ROWS = 16
+_BLOCK_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ def estimate_background(frame: Frame) -> Background:
     sample[:, :split] -= np.float32(frame.bias[0])
     sample[:, split:] -= np.float32(frame.bias[1])
     if frame.data.dtype == np.uint16:
-        dither = np.arange(sample.size) * _GOLDEN_RATIO % 1.0 - 0.5
-        sample += dither.astype(np.float32).reshape(sample.shape)
+        dither = (np.arange(sample.size, dtype=np.uint32) * _GOLDEN_RATIO).astype(np.float32) * np.float32(2**-32)
+        sample += dither.reshape(sample.shape) - np.float32(0.5)
     values = sample[np.isfinite(sample)]
     if not values.size:
         pixels = frame.calibrated()
@@ -192,14 +194,16 @@ def _table(edges: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[
 
 def _look_up_counts(frame: Frame, tables: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
     """Looks counts up in the left amplifier's table followed by the right one's."""
-    index = np.empty((_BLOCK_ROWS, frame.data.shape[1]), np.intp)
+    index = np.zeros((_BLOCK_ROWS, frame.data.shape[1]), np.intp)
+    index[:, frame.split_column :] = _TABLE_SIZE
+    # Only the low 16 bits of an index change from block to block; the rest says which table, and stays.
+    words = index.view(np.uint16).reshape(*index.shape, -1)
+    low = words[..., 0 if sys.byteorder == "little" else -1]
     for row in range(0, len(frame.data), _BLOCK_ROWS):
         counts = frame.data[row : row + _BLOCK_ROWS]
-        block = index[: len(counts)]
-        np.copyto(block, counts)
-        block[:, frame.split_column :] += _TABLE_SIZE
+        np.copyto(low[: len(counts)], counts)
         # Whole rows at once, and a mode other than "raise", let numpy write straight into `out`.
-        tables.take(block, out=out[row : row + _BLOCK_ROWS], mode="clip")
+        tables.take(index[: len(counts)], out=out[row : row + _BLOCK_ROWS], mode="clip")
 
 
 def _look_up_floats(

@@ -81,9 +81,8 @@ def main() -> None:
     from celestialkeras.errors import CelestialError, QualityGateError
 
     try:
-        celestial.main(standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        # A verb that raises click's Exit makes `main` return its code; one that ends well returns None.
+        sys.exit(celestial.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
