@@ -1,0 +1,204 @@
+"""Whole surveys: a plan turned into a folder of raw files and their manifest."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from celestialkeras.errors import SimulationError
+from celestialkeras.files import write_text
+from celestialkeras.lcid.detectors import CHIP_HDUS
+from celestialkeras.lcid.manifest import Observation, write_manifest
+from celestialkeras.lcid.simulate.detector import Readout, raw_counts
+from celestialkeras.lcid.simulate.extras import galsim, scientific_python
+from celestialkeras.lcid.simulate.plan import Exposure, SurveySpec, plan_digest, plan_survey
+from celestialkeras.lcid.simulate.rawfile import RawInfo, write_raw
+from celestialkeras.lcid.simulate.scene import electron_rates
+
+__all__ = ["PRESETS", "SurveySpec", "observations", "plan_survey", "simulate_exposure", "simulate_survey"]
+
+PRESETS = {
+    "tiny": SurveySpec(objects=8, exposures_per_object=1, seed=20240101),
+    "demo": SurveySpec(objects=64, exposures_per_object=2, seed=20240101),
+}
+"""Ready-made surveys: `tiny` for tests (16 chips), `demo` for a first afternoon (256 chips, 4.4 GB)."""
+
+_RECORD = "survey.json"
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def simulate_survey(
+    spec: SurveySpec, folder: Path, *, workers: int = 1, on_progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """Simulates every exposure of a survey; exposures that a former run has finished are kept.
+
+    The same spec gives the same bytes, with any number of workers.
+
+    Args:
+        spec: What to simulate.
+        folder: Where the raw files, `manifest.csv` and `survey.json` go. Made if missing.
+        workers: Processes to use; 1 works in this process.
+        on_progress: Called with exposures done and exposures in all, first for what was found done.
+
+    Returns:
+        The manifest's path. It is written last: where it stands, the survey is whole.
+
+    Raises:
+        SimulationError: `workers` is below 1, the folder holds another survey, or an exposure failed.
+        MissingExtraError: GalSim or SciPy is not installed.
+    """
+    if workers < 1:
+        raise SimulationError(f"`workers` must be at least 1. Received: workers={workers}")
+    galsim()
+    scientific_python()
+    folder = Path(folder)
+    exposures = plan_survey(spec)
+    _claim(folder, spec, exposures)
+    waiting = [exposure for exposure in exposures if not _raw_path(folder, exposure).is_file()]
+    done = len(exposures) - len(waiting)
+    if on_progress is not None:
+        on_progress(done, len(exposures))
+    for _ in _simulated(waiting, folder, workers):
+        done += 1
+        if on_progress is not None:
+            on_progress(done, len(exposures))
+    manifest = folder / "manifest.csv"
+    write_manifest(observations(exposures), manifest)
+    return manifest
+
+
+def simulate_exposure(exposure: Exposure, folder: Path) -> Path:
+    """Simulates one exposure to `folder/ROOTNAME_raw.fits` and returns the path.
+
+    Raises:
+        SimulationError: The plan asks for what is not simulated.
+        MissingExtraError: GalSim or SciPy is not installed.
+    """
+    rates = electron_rates(exposure)
+    # Each chip draws from a stream of its own.
+    weather, *streams = (np.random.default_rng(seed) for seed in np.random.SeedSequence(exposure.seed).spawn(3))
+    # Hits vary over the orbit by a third either way (ACS ISR 2002-07: 1.5 to 3 % of pixels in 1000 s).
+    hits, offset = float(weather.uniform(0.68, 1.36)), float(weather.normal(0.0, 8.0))
+    chips = {}
+    for hdu, rng in zip(CHIP_HDUS, streams, strict=True):
+        readout = Readout(exposure.instrument, hdu, exposure.exptime, exposure.gain, hits, offset)
+        chips[hdu] = raw_counts(rates.pop(hdu), readout, rng)
+    path = _raw_path(folder, exposure)
+    write_raw(path, _info(exposure), chips)
+    return path
+
+
+def observations(exposures: tuple[Exposure, ...]) -> list[Observation]:
+    """Manifest rows of a plan, two for each exposure, with columns of truth beyond the published ones."""
+    rows = []
+    for exposure in exposures:
+        info, target = _info(exposure), exposure.target
+        for hdu in CHIP_HDUS:
+            ra, dec = info.chip_position(hdu)
+            east, north = info.footprint.chip_centre(hdu)
+            extra = {
+                "subtype": target.subtype,
+                "exptime": repr(exposure.exptime),
+                "sparse": "yes" if exposure.sparse else "no",
+                "radius": repr(target.radius),
+                "distance": repr(round(float(np.hypot(east, north)), 2)),
+                "brightness": repr(target.brightness),
+                "star_density": repr(target.star_density),
+            }
+            rows.append(
+                Observation(
+                    object_id=target.name,
+                    instrument=exposure.instrument,
+                    obsid=exposure.rootname,
+                    filter=exposure.filter,
+                    # As the manifest writes them, so that rows read back are these rows.
+                    ra=round(ra, 6) % 360.0,
+                    dec=round(dec, 6),
+                    hdu=hdu,
+                    label=target.label,
+                    extra=extra,
+                )
+            )
+    return rows
+
+
+def _info(exposure: Exposure) -> RawInfo:
+    return RawInfo(
+        rootname=exposure.rootname,
+        instrument=exposure.instrument,
+        filter=exposure.filter,
+        target=exposure.target.name,
+        ra=exposure.target.ra,
+        dec=exposure.target.dec,
+        exptime=exposure.exptime,
+        gain=exposure.gain,
+        start=exposure.start,
+        east=exposure.east,
+        north=exposure.north,
+        roll=exposure.roll,
+    )
+
+
+def _raw_path(folder: Path, exposure: Exposure) -> Path:
+    return folder / f"{exposure.rootname}_raw.fits"
+
+
+def _claim(folder: Path, spec: SurveySpec, exposures: tuple[Exposure, ...]) -> None:
+    """Records the plan in an unclaimed folder; refuses one that holds another."""
+    record, digest = folder / _RECORD, plan_digest(exposures)
+    if not record.exists():
+        content = {"spec": asdict(spec), "exposures": len(exposures), "plan": digest}
+        write_text(record, json.dumps(content, indent=2, sort_keys=True) + "\n")
+        return
+    try:
+        held = json.loads(record.read_text(encoding="utf-8"))["plan"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise SimulationError(f"{record}: not a survey record; remove the folder or choose another") from error
+    if held != digest:
+        raise SimulationError(
+            f"{folder} holds another survey; choose another folder or remove this one."
+            f" Received: plan {digest[:12]}, found {str(held)[:12]}"
+        )
+
+
+def _simulated(waiting: list[Exposure], folder: Path, workers: int) -> Iterator[Path]:
+    if workers == 1 or len(waiting) < 2:
+        for exposure in waiting:
+            yield simulate_exposure(exposure, folder)
+        return
+    context = multiprocessing.get_context("spawn")
+    with _single_threaded(), ProcessPoolExecutor(min(workers, len(waiting)), mp_context=context) as pool:
+        jobs = {pool.submit(simulate_exposure, exposure, folder): exposure for exposure in waiting}
+        try:
+            for job in as_completed(jobs):
+                failure = job.exception()
+                if failure is not None:
+                    raise SimulationError(
+                        f"{jobs[job].rootname} ({jobs[job].target.subtype}) could not be simulated: {failure}"
+                    ) from failure
+                yield job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    # Children read these when they import NumPy; one thread each, or workers would crowd one another out.
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
