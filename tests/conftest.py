@@ -21,15 +21,12 @@ from celestialkeras.lcid.shards import EncodedFrame, write_shard, write_summary
 from celestialkeras.lcid.stretch import Stretch
 from raw_files import RawFile
 from small_artifacts import BINNING, SHAPE, some_codes
-from small_datasets import SmallSplit
+from small_datasets import DatasetFactory, SmallSplit
 
 
 @pytest.fixture(scope="session")
 def uvis_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return RawFile().write(tmp_path_factory.mktemp("uvis") / "iddt11fxq_raw.fits")
-
-
-DatasetFactory = Callable[..., Path]
 
 
 @pytest.fixture

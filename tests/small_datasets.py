@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+DatasetFactory = Callable[..., Path]
+"""What the fixture `make_dataset` is: called with a shape, sizes and a name, gives the folder."""
 
 
 @dataclass(frozen=True)

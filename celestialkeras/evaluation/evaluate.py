@@ -14,8 +14,9 @@ from celestialkeras.errors import DatasetError
 from celestialkeras.evaluation.metrics import Evaluation, Resampling, Timing, score
 from celestialkeras.evaluation.predictions import Predictions, join
 from celestialkeras.evaluation.predictor import Predictor
+from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.manifest import Observation
-from celestialkeras.lcid.shards import LcidDataset, Record
+from celestialkeras.lcid.shards import Record
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,11 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +23,7 @@ from celestialkeras.lcid.frames import FRAME_SUFFIXES, Frame, read_frame
 from celestialkeras.lcid.manifest import SPLITS, Observation, split_by_object
 from celestialkeras.lcid.shards import SCHEMA, EncodedFrame, is_finished, write_shard, write_summary
 from celestialkeras.lcid.stretch import Stretch, encode, estimate_background
+from celestialkeras.workers import spread
 
 # 134 MB of codes a shard: small enough to lose little when a build is stopped, large enough for few files.
 _FRAMES_PER_SHARD = 16
@@ -131,9 +128,12 @@ def build_dataset(
         # Until the end the folder is an unfinished build, also when it was finished before but for some bad frames.
         (folder / "dataset.json").unlink(missing_ok=True)
         discard_partials(folder / "shards")
-    for shard in _build_shards(todo, min(workers, len(todo)), folder):
-        done += len(shard.rows)
-        report(done, total)
+    try:
+        for shard, _ in spread(_build_shard, todo, workers):
+            done += len(shard.rows)
+            report(done, total)
+    except BrokenProcessPool as error:
+        raise DatasetError(f"{folder}: a worker died, out of memory? Run again with fewer workers") from error
     write_summary(
         folder, [shard.name for shard in shards], plan.stretch, plan_sha256=plan.digest(), split_seed=plan.seed
     )
@@ -179,38 +179,6 @@ def _find_files(frames: Path) -> dict[str, Path]:
             candidate = (_PRODUCTS.index(product), path)
             found[rootname] = min(found.get(rootname, candidate), candidate)
     return {rootname: path for rootname, (_, path) in found.items()}
-
-
-def _build_shards(shards: Sequence[_ShardPlan], workers: int, folder: Path) -> Iterator[_ShardPlan]:
-    """Builds shards and yields each as it is done, in any order."""
-    if workers <= 1:
-        for shard in shards:
-            _build_shard(shard)
-            yield shard
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
-        futures = {pool.submit(_build_shard, shard): shard for shard in shards}
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
-        except BrokenProcessPool as error:
-            raise DatasetError(f"{folder}: a worker died, out of memory? Run again with fewer workers") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Lets a worker end when the build is killed; it would otherwise finish its shards and then wait for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _build_shard(shard: _ShardPlan) -> None:

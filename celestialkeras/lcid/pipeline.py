@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import DatasetError
-from celestialkeras.lcid.shards import LcidDataset
+from celestialkeras.lcid.dataset import LcidDataset
 
 # Frames decoded ahead of the model, at most; at full resolution each is 8 MB of codes and 34 MB of float32.
 _PREFETCH_BATCHES = 2
@@ -77,10 +77,14 @@ def batches(
     def scale(codes: Any, labels: Any) -> tuple[Any, Any]:
         return tf.cast(codes[..., tf.newaxis], tf.float32) / 255.0, labels
 
+    options = tf.data.Options()
+    # Nothing here is left to tune, and the end of an epoch would wait up to 10 s for the tuner's thread to wake.
+    options.autotune.enabled = False
     return (
         tf.data.Dataset.from_tensor_slices((order, flips, labels))
         .map(decode, num_parallel_calls=2, deterministic=True)
         .batch(batch_size)
         .map(scale)
         .prefetch(_PREFETCH_BATCHES)
+        .with_options(options)
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import struct
-import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import DatasetError
 from celestialkeras.files import replacing, write_text
 from celestialkeras.lcid.manifest import SPLITS, Observation, manifest_digest
-from celestialkeras.lcid.stretch import Stretch, bin_codes
+from celestialkeras.lcid.stretch import Stretch
 
 SCHEMA = 1
 """Version of the folder layout; other versions are refused."""
@@ -68,126 +67,6 @@ class Record:
     length: int
     crc32: int
     measured: Mapping[str, float]
-
-
-class LcidDataset:
-    """An opened data set folder. Safe to read from several threads.
-
-    Attributes:
-        folder: The folder.
-        shape: Rows and columns of its frames at full resolution.
-        stretch: Shape of the stretch that its codes were made with.
-        digest: SHA-256 of its manifest rows.
-        bad_frames: What could not be read when it was built: rootname, HDU, reason, message.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        summary: Mapping[str, Any],
-        records: Sequence[Record],
-        cache_bytes: int,
-    ) -> None:
-        self.folder = folder
-        self.shape: tuple[int, int] = (int(summary["shape"][0]), int(summary["shape"][1]))
-        self.stretch = Stretch(**summary["stretch"])
-        self.digest = str(summary["manifest_sha256"])
-        self.bad_frames: list[dict[str, Any]] = list(summary["bad_frames"])
-        self._records = {
-            split: [record for record in records if record.observation.extra["split"] == split] for split in SPLITS
-        }
-        self._cache: dict[tuple[str, int, int], npt.NDArray[np.uint8]] = {}
-        self._cache_free = cache_bytes
-        self._lock = threading.Lock()
-
-    def records(self, split: str) -> Sequence[Record]:
-        """The records of `train`, `validation` or `test`, in a fixed order."""
-        if split not in SPLITS:
-            raise DatasetError(f"`split` must be one of {', '.join(SPLITS)}. Received: split={split!r}")
-        return self._records[split]
-
-    def codes(self, record: Record, binning: int = 1) -> npt.NDArray[np.uint8]:
-        """Reads one frame, binned; binned frames are kept in memory while the cache has room.
-
-        Args:
-            record: One of this data set's records.
-            binning: Side of the squares averaged into one pixel; 1 for full resolution.
-
-        Returns:
-            `uint8 (H / binning, W / binning)`, read-only.
-
-        Raises:
-            DatasetError: The shard is missing or altered.
-        """
-        key = (record.shard, record.offset, binning)
-        with self._lock:
-            if key in self._cache:
-                return self._cache[key]
-        try:
-            codes = bin_codes(self._read(record), binning)
-        except ValueError as error:
-            raise DatasetError(f"{self.folder}: {error}") from error
-        codes.flags.writeable = False
-        if binning > 1:
-            with self._lock:
-                if key not in self._cache and codes.nbytes <= self._cache_free:
-                    self._cache[key] = codes
-                    self._cache_free -= codes.nbytes
-        return codes
-
-    def _read(self, record: Record) -> npt.NDArray[np.uint8]:
-        example = _tensorflow().train.Example()
-        path = self.folder / "shards" / record.shard
-        try:
-            with path.open("rb") as shard:
-                shard.seek(record.offset)
-                payload = shard.read(record.length)
-        except OSError as error:
-            raise DatasetError(f"{path}: cannot be read ({error.strerror}); build the data set again") from error
-        if len(payload) != record.length or zlib.crc32(payload) != record.crc32:
-            raise DatasetError(
-                f"{path}: the frame at byte {record.offset} was altered; remove the shard and build again"
-            )
-        example.ParseFromString(payload)
-        features = example.features.feature
-        shape = features["height"].int64_list.value[0], features["width"].int64_list.value[0]
-        return np.frombuffer(features["codes"].bytes_list.value[0], np.uint8).reshape(shape)
-
-
-def open_dataset(folder: str | Path, cache_bytes: int = 2 << 30) -> LcidDataset:
-    """Opens a data set folder.
-
-    Args:
-        folder: What `celestial data build` wrote.
-        cache_bytes: Memory that binned frames may keep.
-
-    Returns:
-        The data set; frames are read when asked for.
-
-    Raises:
-        DatasetError: No data set there, an unfinished one, one of another schema, or an index that is missing or not
-            the one that the data set was finished with.
-    """
-    folder = Path(folder)
-    summary_path = folder / "dataset.json"
-    try:
-        summary = json.loads(summary_path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        unfinished = "an unfinished build" if (folder / "shards").is_dir() else "no data set"
-        raise DatasetError(f"{folder}: {unfinished}; run `celestial data build MANIFEST --to {folder}`") from error
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{summary_path}: cannot be read ({error})") from error
-    schema = summary.get("schema") if isinstance(summary, dict) else None
-    if schema != SCHEMA:
-        raise DatasetError(f"{summary_path}: schema must be {SCHEMA}. Received: {schema!r}; build again")
-    try:
-        records = [record for name in summary["shards"] for record in read_index(folder, name)]
-        dataset = LcidDataset(folder, summary, records, cache_bytes)
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{summary_path}: not what a build wrote ({error!r}); build the data set again") from error
-    if manifest_digest(record.observation for record in records) != dataset.digest:
-        raise DatasetError(f"{folder}: the shards' indexes are not those of dataset.json; build the data set again")
-    return dataset
 
 
 def write_shard(
@@ -258,6 +137,35 @@ def write_summary(folder: Path, names: Sequence[str], stretch: Stretch, **proven
         **provenance,
     }
     write_text(folder / "dataset.json", json.dumps(summary, indent=1) + "\n")
+
+
+def read_codes(folder: Path, record: Record) -> npt.NDArray[np.uint8]:
+    """Reads the codes of one frame at full resolution.
+
+    Args:
+        folder: The data set folder.
+        record: Where the frame lies.
+
+    Returns:
+        `uint8 (H, W)`, read-only.
+
+    Raises:
+        DatasetError: The shard is missing or altered.
+    """
+    example = _tensorflow().train.Example()
+    path = folder / "shards" / record.shard
+    try:
+        with path.open("rb") as shard:
+            shard.seek(record.offset)
+            payload = shard.read(record.length)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); build the data set again") from error
+    if len(payload) != record.length or zlib.crc32(payload) != record.crc32:
+        raise DatasetError(f"{path}: the frame at byte {record.offset} was altered; remove the shard and build again")
+    example.ParseFromString(payload)
+    features = example.features.feature
+    shape = features["height"].int64_list.value[0], features["width"].int64_list.value[0]
+    return np.frombuffer(features["codes"].bytes_list.value[0], np.uint8).reshape(shape)
 
 
 def read_index(folder: Path, name: str) -> list[Record]:

@@ -22,8 +22,8 @@ import tensorflow as tf
 
 from celestialkeras.errors import DatasetError, RunError
 from celestialkeras.files import discard_partials, replacing, write_text
+from celestialkeras.lcid.dataset import LcidDataset, open_dataset
 from celestialkeras.lcid.pipeline import batches
-from celestialkeras.lcid.shards import LcidDataset, open_dataset
 from celestialkeras.models.cost import registered_cost
 from celestialkeras.models.registry import build_model
 from celestialkeras.training.checkpoint import TrainingState, checkpoints, restore_checkpoint, save_checkpoint

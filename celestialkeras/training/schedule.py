@@ -7,8 +7,8 @@ from collections import Counter
 import keras
 
 from celestialkeras.errors import RunError
+from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.manifest import LABELS
-from celestialkeras.lcid.shards import LcidDataset
 
 # Share of all steps, one epoch's at most, over which the learning rate rises to its height.
 _WARM_UP = 0.1

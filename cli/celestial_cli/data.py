@@ -1,4 +1,4 @@
-"""`celestial data`: simulate frames, build data sets."""
+"""`celestial data`: simulate frames, build data sets, look at them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ workers_option = click.option(
 
 @click.group()
 def data() -> None:
-    """Simulate frames and build data sets from FITS files."""
+    """Simulate frames, build data sets from FITS files, and look at them."""
 
 
 @data.command()
@@ -73,8 +73,8 @@ def build(
     No object stands on two sides of the split. Bad frames are listed and left out; the exit code is then 1.
     """
     from celestialkeras.lcid.build import build_dataset, plan_build
+    from celestialkeras.lcid.dataset import open_dataset
     from celestialkeras.lcid.manifest import SPLITS, read_manifest
-    from celestialkeras.lcid.shards import open_dataset
 
     frames = frames or manifest.parent
     folder = folder or frames.parent / "shards"
@@ -96,6 +96,35 @@ def build(
     if dataset.bad_frames:
         raise click.exceptions.Exit(1)
     say(f"next: celestial train --data {folder}")
+
+
+@data.command()
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--to", "picture", type=click.Path(path_type=Path), default=Path("preview.png"), show_default=True)
+@click.option("--frames", type=click.IntRange(1, 100), default=12, show_default=True, help="Frames on the sheet.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="train",
+    show_default=True,
+    help="Which side.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draw.")
+@json_option
+def preview(dataset: Path, picture: Path, frames: int, split: str, seed: int, as_json: bool) -> None:
+    """Draw a labelled contact sheet (PNG) of a DATASET folder, galaxies and NSC in turn."""
+    import_tensorflow("reading a data set")
+    from celestialkeras.lcid.dataset import open_dataset
+    from celestialkeras.lcid.preview import contact_sheet, draw_frames
+
+    opened = open_dataset(dataset)
+    drawn = draw_frames(opened, split, frames, seed)
+    contact_sheet(opened, drawn, picture)
+    if as_json:
+        rows = [{"obsid": r.observation.obsid, "hdu": r.observation.hdu, "label": r.observation.label} for r in drawn]
+        print_json({"picture": str(picture), "frames": rows})
+    else:
+        say(f"written: {picture}")
 
 
 def _fractions(split: str) -> tuple[float, float, float]:

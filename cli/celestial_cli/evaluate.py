@@ -16,7 +16,7 @@ from celestialkeras.errors import DatasetError
 
 if TYPE_CHECKING:
     from celestialkeras.evaluation.predictor import Predictor
-    from celestialkeras.lcid.shards import LcidDataset
+    from celestialkeras.lcid.dataset import LcidDataset
 
 
 @click.command()
@@ -89,7 +89,7 @@ def _open(model: Path | None, data: Path | None, threads: int) -> _Subject:
     import_tensorflow("evaluating")
     from celestial_edge.device.runtime import Classifier
     from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
-    from celestialkeras.lcid.shards import open_dataset
+    from celestialkeras.lcid.dataset import open_dataset
 
     dataset = open_dataset(data)
     title = f"{run.name if run else source.parent.name}, {source.name}"

@@ -49,7 +49,7 @@ def quantize(
     import_tensorflow("quantizing")
     from celestial_edge.compress.quantize import QuantizeOptions, quantize_int8
     from celestialkeras.evaluation.report import judgement_to_json, percent
-    from celestialkeras.lcid.shards import open_dataset
+    from celestialkeras.lcid.dataset import open_dataset
 
     if data is None:
         if run is None:

@@ -40,7 +40,7 @@ SPARSE_RATE = 0.1
 EXPOSURE_TIMES = (30.0, 1500.0)
 """Shortest and longest exposure, seconds; drawn uniformly in the logarithm.
 
-Narrow and ultraviolet filters start at 250 s, or most of their frames would be empty."""
+Narrow and ultraviolet filters start at 500 s, or most of their frames would be empty."""
 
 _RADII = {
     "spiral": (80.0, 260.0),
@@ -55,7 +55,7 @@ _RADII = {
     "remnant": (80.0, 240.0),
 }
 _FAINT_BANDS = {"F336W", "F658N"}
-_FAINT_SHORTEST = 250.0
+_FAINT_SHORTEST = 500.0
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,7 @@ def _object(name: str, label: str, subtype: str, seed: np.random.SeedSequence) -
         ra=round(float(rng.uniform(0.0, 360.0)), 6),
         dec=round(math.degrees(math.asin(rng.uniform(-0.97, 0.97))), 6),
         radius=round(math.exp(rng.uniform(math.log(low), math.log(high))), 2),
-        brightness=round(math.exp(rng.uniform(math.log(0.6), math.log(15.0))), 4),
+        brightness=round(math.exp(rng.uniform(math.log(1.5), math.log(20.0))), 4),
         star_density=round(math.exp(rng.uniform(math.log(3.0), math.log(250.0))), 2),
         seed=int(rng.integers(2**63)),
     )

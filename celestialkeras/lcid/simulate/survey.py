@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +20,17 @@ from celestialkeras.lcid.simulate.extras import galsim, scientific_python
 from celestialkeras.lcid.simulate.plan import Exposure, SurveySpec, plan_digest, plan_survey
 from celestialkeras.lcid.simulate.rawfile import RawInfo, write_raw
 from celestialkeras.lcid.simulate.scene import electron_rates
+from celestialkeras.workers import spread
 
 __all__ = ["PRESETS", "SurveySpec", "observations", "plan_survey", "simulate_exposure", "simulate_survey"]
 
 PRESETS = {
     "tiny": SurveySpec(objects=8, exposures_per_object=1, seed=20240101),
-    "demo": SurveySpec(objects=64, exposures_per_object=2, seed=20240101),
+    "demo": SurveySpec(objects=128, exposures_per_object=1, seed=20240101),
 }
 """Ready-made surveys: `tiny` for tests (16 chips), `demo` for a first afternoon (256 chips, 4.4 GB)."""
 
 _RECORD = "survey.json"
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def simulate_survey(
@@ -66,10 +64,13 @@ def simulate_survey(
     done = len(exposures) - len(waiting)
     if on_progress is not None:
         on_progress(done, len(exposures))
-    for _ in _simulated(waiting, folder, workers):
-        done += 1
-        if on_progress is not None:
-            on_progress(done, len(exposures))
+    try:
+        for _ in spread(partial(_simulate_for, folder), waiting, workers):
+            done += 1
+            if on_progress is not None:
+                on_progress(done, len(exposures))
+    except BrokenProcessPool as error:
+        raise SimulationError(f"{folder}: a worker died, out of memory? Run again with fewer workers") from error
     manifest = folder / "manifest.csv"
     write_manifest(observations(exposures), manifest)
     return manifest
@@ -169,36 +170,11 @@ def _claim(folder: Path, spec: SurveySpec, exposures: tuple[Exposure, ...]) -> N
         )
 
 
-def _simulated(waiting: list[Exposure], folder: Path, workers: int) -> Iterator[Path]:
-    if workers == 1 or len(waiting) < 2:
-        for exposure in waiting:
-            yield simulate_exposure(exposure, folder)
-        return
-    context = multiprocessing.get_context("spawn")
-    with _single_threaded(), ProcessPoolExecutor(min(workers, len(waiting)), mp_context=context) as pool:
-        jobs = {pool.submit(simulate_exposure, exposure, folder): exposure for exposure in waiting}
-        try:
-            for job in as_completed(jobs):
-                failure = job.exception()
-                if failure is not None:
-                    raise SimulationError(
-                        f"{jobs[job].rootname} ({jobs[job].target.subtype}) could not be simulated: {failure}"
-                    ) from failure
-                yield job.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    # Children read these when they import NumPy; one thread each, or workers would crowd one another out.
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+def _simulate_for(folder: Path, exposure: Exposure) -> None:
     try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        simulate_exposure(exposure, folder)
+    # One bad exposure of hundreds must be named, whatever went wrong in it.
+    except Exception as error:
+        raise SimulationError(
+            f"{exposure.rootname} ({exposure.target.subtype}) could not be simulated: {error}"
+        ) from error

@@ -35,8 +35,9 @@ from celestialkeras.evaluation.metrics import Evaluation
 from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
 from celestialkeras.evaluation.report import judgement_to_json, to_json
 from celestialkeras.files import sha256_of
+from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.manifest import LABELS
-from celestialkeras.lcid.shards import LcidDataset, Record
+from celestialkeras.lcid.shards import Record
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from celestial_edge.device.runtime import Classifier
 from celestialkeras.errors import ExportError, ModelError, QualityGateError
 from celestialkeras.evaluation.gate import Outcome
 from celestialkeras.files import sha256_of
-from celestialkeras.lcid.shards import open_dataset
+from celestialkeras.lcid.dataset import open_dataset
 from small_datasets import SmallSplit
 
 

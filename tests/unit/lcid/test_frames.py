@@ -111,6 +111,13 @@ def test_calibrated_file_keeps_its_electrons_and_its_nans(tmp_path: Path, detect
     np.testing.assert_array_equal(frame.calibrated(), electrons[:2048])
 
 
+def test_calibrated_file_of_whole_electrons_becomes_float(tmp_path: Path) -> None:
+    electrons = np.random.default_rng(0).normal(30, 5, ACS_WFC.calibrated_shape).astype(np.int16)
+    frame = read_frame(RawFile(ACS_WFC, counts={1: electrons}).write(tmp_path / "x_flt.fits"), 1)
+    assert frame.data.dtype == np.float32
+    np.testing.assert_array_equal(frame.data, electrons)
+
+
 def test_acs_bias_comes_from_the_settled_prescan_columns(tmp_path: Path) -> None:
     counts = raw_counts(ACS_WFC, 1)
     counts[:, :18] += 500

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 from celestialkeras.errors import DatasetError
+from celestialkeras.lcid.dataset import LcidDataset, open_dataset
 from celestialkeras.lcid.pipeline import batches
-from celestialkeras.lcid.shards import LcidDataset, open_dataset
 from celestialkeras.lcid.stretch import bin_codes
-from conftest import DatasetFactory, SmallSplit
+from small_datasets import DatasetFactory, SmallSplit
 
 
 @pytest.fixture

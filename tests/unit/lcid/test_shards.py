@@ -12,17 +12,11 @@ import tensorflow as tf
 
 from celestialkeras.errors import DatasetError
 from celestialkeras.files import sha256_of
+from celestialkeras.lcid.dataset import open_dataset
 from celestialkeras.lcid.manifest import SPLITS, Observation, manifest_digest
-from celestialkeras.lcid.shards import (
-    EncodedFrame,
-    is_finished,
-    open_dataset,
-    read_index,
-    write_shard,
-    write_summary,
-)
+from celestialkeras.lcid.shards import EncodedFrame, is_finished, read_index, write_shard, write_summary
 from celestialkeras.lcid.stretch import Stretch, bin_codes
-from conftest import DatasetFactory
+from small_datasets import DatasetFactory
 
 SHARD = "train-00000.tfrecord"
 

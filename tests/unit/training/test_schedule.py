@@ -2,7 +2,7 @@ import pytest
 from tiny_runs import write_dataset
 
 from celestialkeras.errors import RunError
-from celestialkeras.lcid.shards import open_dataset
+from celestialkeras.lcid.dataset import open_dataset
 from celestialkeras.training.schedule import class_weights, learning_rate_schedule, steps_an_epoch
 
 

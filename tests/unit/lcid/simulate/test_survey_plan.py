@@ -81,7 +81,7 @@ def test_exposure_times_stay_in_range(plan: tuple[Exposure, ...]) -> None:
 
     assert 30.0 <= min(times) < 45.0
     assert 1000.0 < max(times) <= 1500.0
-    assert min(exposure.exptime for exposure in plan if exposure.filter in {"F336W", "F658N"}) >= 250.0
+    assert min(exposure.exptime for exposure in plan if exposure.filter in {"F336W", "F658N"}) >= 500.0
 
 
 @pytest.mark.parametrize(

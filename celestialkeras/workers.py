@@ -1,0 +1,73 @@
+"""Work spread over processes that end with their parent, whatever ends it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def spread(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[tuple[Item, Result]]:
+    """Does work on every item and yields each with its result as it is done, in any order.
+
+    Args:
+        work: A function of a module, since it travels to other processes by name.
+        items: What to work on.
+        workers: Processes at once; 1 works in this one, in order.
+
+    Yields:
+        Items and results.
+
+    Raises:
+        BrokenProcessPool: A worker died.
+        Exception: Whatever `work` raises; items not yet begun are dropped.
+    """
+    if workers <= 1 or len(items) < 2:
+        for item in items:
+            yield item, work(item)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(items)), mp_context=context, initializer=_end_with_parent)
+    with _single_threaded(), pool:
+        futures = {pool.submit(work, item): item for item in items}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Lets a worker end when its parent is killed; it would otherwise finish its queue and then wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    # Children read these when they import NumPy; one thread each, or workers would crowd one another out.
+    before = {name: os.environ.get(name) for name in _THREAD_COUNTS}
+    os.environ.update(dict.fromkeys(_THREAD_COUNTS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
