@@ -64,7 +64,7 @@ def celestialnet_edge(
     input_shape: tuple[int, int, int] = FULL_INPUT_SHAPE,
     width: float = 1.0,
     classes: int = 2,
-    stem_stride: int | None = None,
+    stem_stride: int = 8,
 ) -> keras.Model:
     """Builds CelestialNet-Edge: 0.73 M parameters, and 5.95 GMAC on a whole frame.
 
@@ -76,8 +76,8 @@ def celestialnet_edge(
         input_shape: `(height, width, 1)`, pixels; both sides multiples of 32.
         width: Factor on the filters and on the dense units.
         classes: Number of classes.
-        stem_stride: 2, 4 or 8. By default 8 for inputs of 2048 rows or more and 4 below, so that frames binned by 2
-            are seen through as many features as whole ones, and frames binned by 4 through a quarter of them.
+        stem_stride: 2, 4 or 8. At 8 a frame binned by 4 costs 0.37 GMAC, at 4 four times as much; on the simulated
+            demo the two told unseen objects equally well.
 
     Returns:
         A functional model: `float32 (n, height, width, 1)` in [0, 1] to `float32 (n, classes)` probabilities.
@@ -90,8 +90,6 @@ def celestialnet_edge(
         raise ModelError(f"`width` must be above 0. Received: width={width}")
     if classes < 2:
         raise ModelError(f"`classes` must be at least 2. Received: classes={classes}")
-    if stem_stride is None:
-        stem_stride = 8 if input_shape[0] >= FULL_INPUT_SHAPE[0] else 4
     if stem_stride not in STEM_STRIDES:
         raise ModelError(f"`stem_stride` must be 2, 4 or 8. Received: stem_stride={stem_stride}")
 

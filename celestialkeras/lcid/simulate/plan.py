@@ -37,7 +37,7 @@ SUBTYPES: dict[str, dict[str, float]] = {
 SPARSE_RATE = 0.1
 """Share of exposures of either class that point past the object, where hardly a feature is left."""
 
-EXPOSURE_TIMES = (30.0, 1500.0)
+EXPOSURE_TIMES = (60.0, 1500.0)
 """Shortest and longest exposure, seconds; drawn uniformly in the logarithm.
 
 Narrow and ultraviolet filters start at 500 s, or most of their frames would be empty."""
@@ -245,7 +245,7 @@ def _object(name: str, label: str, subtype: str, seed: np.random.SeedSequence) -
         ra=round(float(rng.uniform(0.0, 360.0)), 6),
         dec=round(math.degrees(math.asin(rng.uniform(-0.97, 0.97))), 6),
         radius=round(math.exp(rng.uniform(math.log(low), math.log(high))), 2),
-        brightness=round(math.exp(rng.uniform(math.log(1.5), math.log(20.0))), 4),
+        brightness=round(math.exp(rng.uniform(math.log(4.0), math.log(30.0))), 4),
         star_density=round(math.exp(rng.uniform(math.log(3.0), math.log(250.0))), 2),
         seed=int(rng.integers(2**63)),
     )

@@ -79,7 +79,7 @@ def test_brightness_and_star_density_have_one_distribution(plan: tuple[Exposure,
 def test_exposure_times_stay_in_range(plan: tuple[Exposure, ...]) -> None:
     times = [exposure.exptime for exposure in plan]
 
-    assert 30.0 <= min(times) < 45.0
+    assert 60.0 <= min(times) < 90.0
     assert 1000.0 < max(times) <= 1500.0
     assert min(exposure.exptime for exposure in plan if exposure.filter in {"F336W", "F658N"}) >= 500.0
 
