@@ -108,7 +108,7 @@ def test_demo_is_as_large_as_it_says() -> None:
     rows = observations(plan_survey(PRESETS["demo"]))
 
     assert len(rows) == 256
-    assert len({row.object_id for row in rows}) == 64
+    assert len({row.object_id for row in rows}) == 128
     assert len({row.obsid for row in rows}) == 128
     assert {row.extra["subtype"] for row in rows if row.label == "NSC"} == {
         "globular",
