@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -92,6 +93,14 @@ def main() -> None:
     except CelestialError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_GATE if isinstance(error, QualityGateError) else EXIT_FAILED)
+    except BrokenPipeError:
+        # Whoever read the results has seen enough; the interpreter must not try to flush them again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)
+    except OSError as error:
+        # A full disk, a folder without the right to write: the system's own words name the cause and the path.
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_FAILED)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,15 @@ def test_empty_manifest_is_refused_before_anything_is_made(tmp_path: Path) -> No
     assert not (tmp_path / "shards").exists()
 
 
+def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    done = celestial("data", "simulate", "--preset", "tiny", "--to", "taken/frames", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert "taken" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_models_lists_what_is_registered() -> None:
     done = celestial("models", "--json")
     assert done.returncode == 0
