@@ -13,6 +13,7 @@ from celestial_cli.locate import find_model, is_artifact, run_of_artifact
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import DatasetError
+from celestialkeras.lcid.manifest import LABELS
 
 if TYPE_CHECKING:
     from celestialkeras.evaluation.predictor import Predictor
@@ -58,6 +59,11 @@ def evaluate(
         print_json(report)
         return
     print_table(f"{subject.source} on {len(records)} {split} frames", ["figure", "value", "note"], figure_rows(result))
+    print_table(
+        "Confusion matrix, frames",
+        ["true", *(f"told {label}" for label in LABELS)],
+        [[label, *map(str, row)] for label, row in zip(LABELS, result.confusion, strict=True)],
+    )
     columns = ["frames of", "class", "frames", "accuracy", "95 % interval"]
     print_table("By instrument", columns, slice_rows(result.by_instrument))
     print_table("By object, worst first", columns, slice_rows(result.by_object))

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from celestial_cli import main
+from celestialkeras.errors import FrameNotFoundError, QualityGateError
 
 
 def celestial(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -88,6 +92,28 @@ def test_empty_manifest_is_refused_before_anything_is_made(tmp_path: Path) -> No
     assert done.returncode == 1
     assert "list.csv: empty; expected the columns ID" in done.stderr
     assert not (tmp_path / "shards").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (QualityGateError("the drop is too large"), 3, "Error: the drop is too large"),
+        (FrameNotFoundError("x.fits: no such file"), 1, "Error: x.fits: no such file"),
+        (OSError(28, "No space left on device", "runs/x"), 1, "Error: [Errno 28] No space left on device: 'runs/x'"),
+        (click.Abort(), 130, "interrupted"),
+    ],
+)
+def test_every_kind_of_failure_has_its_exit_code(
+    error: Exception, code: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main.celestial, "main", fail)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == code
+    assert capsys.readouterr().err.splitlines() == [line]
 
 
 def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
