@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CELESTIAL := $(CURDIR)/$(BIN)/celestial
+CELESTIAL := "$(CURDIR)/$(BIN)/celestial"
 
 .PHONY: setup demo test slow lint bench clean
 

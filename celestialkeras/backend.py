@@ -27,6 +27,8 @@ def import_tensorflow(needed_for: str) -> Any:
     Raises:
         MissingExtraError: It is not installed.
     """
+    # Whatever the user's other projects run on, these models are TensorFlow's.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _ERRORS_ONLY) != _ERRORS_ONLY
     try:
         # While the libraries load, their loggers heed no level yet and write straight to the descriptor.

@@ -16,15 +16,13 @@ def held_back() -> Iterator[None]:
     Libraries in C++ write to the descriptors themselves, past `sys.stderr`, and some print to standard output, where
     results belong. The whole process is affected: keep the block short.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     with ExitStack() as stack:
         file = stack.enter_context(tempfile.TemporaryFile())
-        saved = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
+        saved = {descriptor: os.dup(descriptor) for descriptor in (1, 2) if _is_open(descriptor)}
 
         def restore() -> None:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
             for descriptor, copy in saved.items():
                 os.dup2(copy, descriptor)
                 os.close(copy)
@@ -37,6 +35,21 @@ def held_back() -> Iterator[None]:
             restore()
             if not isinstance(error, ModuleNotFoundError):
                 file.seek(0)
-                sys.stderr.write(file.read().decode(errors="replace"))
+                print(file.read().decode(errors="replace"), file=sys.stderr)  # noqa: T201 - what the library said
             raise
         restore()
+
+
+def _flush() -> None:
+    # Either is None in a process that was started with the descriptor closed.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True

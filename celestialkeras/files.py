@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 PARTIAL_PREFIX = ".partial-"
-"""How the temporary names begin; such files outlive only a process that was killed while it wrote."""
+"""How the temporary names begin; such files and folders outlive only a process that was killed while it wrote."""
 
 
 @contextmanager
@@ -50,9 +51,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def discard_partials(folder: Path) -> None:
-    """Removes what killed processes left half-written in `folder`; nothing else may be writing there."""
+    """Removes the files and folders that killed processes left half-written; nothing else may write to `folder`."""
     for partial in folder.glob(f"{PARTIAL_PREFIX}*"):
-        partial.unlink(missing_ok=True)
+        # A link goes itself, never the folder that it names.
+        if partial.is_dir() and not partial.is_symlink():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

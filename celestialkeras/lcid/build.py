@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -208,4 +209,5 @@ def _encode_row(row: Observation, frame: Frame, path: Path, stretch: Stretch) ->
         "bias_left": frame.bias[0],
         "bias_right": frame.bias[1],
     }
-    return EncodedFrame(row, codes, measured)
+    # A header without EXPTIME gives NaN, which JSON does not know.
+    return EncodedFrame(row, codes, {name: value for name, value in measured.items() if math.isfinite(value)})

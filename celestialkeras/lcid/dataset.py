@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from celestialkeras.errors import DatasetError
-from celestialkeras.lcid.manifest import SPLITS, manifest_digest
-from celestialkeras.lcid.shards import SCHEMA, Record, read_codes, read_index
+from celestialkeras.lcid.manifest import SPLITS
+from celestialkeras.lcid.shards import SCHEMA, Record, data_digest, read_codes, read_index
 from celestialkeras.lcid.stretch import Stretch, bin_codes
 
 
@@ -24,7 +24,7 @@ class LcidDataset:
         folder: The folder.
         shape: Rows and columns of its frames at full resolution.
         stretch: Shape of the stretch that its codes were made with.
-        digest: SHA-256 of its manifest rows.
+        digest: SHA-256 of its rows, sides, pixels and stretch.
         bad_frames: What could not be read when it was built: rootname, HDU, reason, message.
     """
 
@@ -38,7 +38,7 @@ class LcidDataset:
         self.folder = folder
         self.shape: tuple[int, int] = (int(summary["shape"][0]), int(summary["shape"][1]))
         self.stretch = Stretch(**summary["stretch"])
-        self.digest = str(summary["manifest_sha256"])
+        self.digest = str(summary["data_sha256"])
         self.bad_frames: list[dict[str, Any]] = list(summary["bad_frames"])
         self._records = {
             split: [record for record in records if record.observation.extra["split"] == split] for split in SPLITS
@@ -114,6 +114,6 @@ def open_dataset(folder: str | Path, cache_bytes: int = 2 << 30) -> LcidDataset:
         dataset = LcidDataset(folder, summary, records, cache_bytes)
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"{summary_path}: not what a build wrote ({error!r}); build the data set again") from error
-    if manifest_digest(record.observation for record in records) != dataset.digest:
+    if data_digest(records, dataset.stretch) != dataset.digest:
         raise DatasetError(f"{folder}: the shards' indexes are not those of dataset.json; build the data set again")
     return dataset

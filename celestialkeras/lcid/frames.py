@@ -21,6 +21,8 @@ from astropy.io import fits
 
 from celestialkeras.errors import (
     BlankFrameError,
+    FrameError,
+    NotFitsError,
     TruncatedFrameError,
     UnsupportedReadoutError,
     WrongHduError,
@@ -129,7 +131,7 @@ def read_frame(path: str | Path, hdu: int) -> Frame:
         check_readout(primary, path)
         filter_name = find_filter(primary, path)
         header = seek_extension(stream, primary, hdu, path)
-        layout = find_layout(header, detector, hdu, path)
+        layout = find_layout(stream, header, detector, hdu, path)
         rows = _decompressed_rows if layout.compressed else _stored_rows
         data, bias = _gather(rows(stream, layout, path), layout, path)
     return Frame(
@@ -182,12 +184,20 @@ def _decompressed_rows(
     stream: BufferedIOBase, layout: ChipLayout, path: Path
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Yields the same blocks from a tile-compressed extension."""
-    with reading(path, f"the compressed pixels of HDU {layout.hdu}"):
-        stream.seek(0)
-        with fits.open(stream, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True) as hdus:
-            pixels = np.asarray(hdus[layout.hdu].data)
-        if pixels.shape != layout.shape:
-            raise TruncatedFrameError(f"{path}: HDU {layout.hdu} decompresses to {pixels.shape}, not {layout.shape}")
+    try:
+        with reading(path, f"the compressed pixels of HDU {layout.hdu}"):
+            stream.seek(0)
+            with fits.open(stream, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True) as hdus:
+                pixels = np.asarray(hdus[layout.hdu].data)
+            if pixels.shape != layout.shape:
+                raise ValueError(f"they decompress to {pixels.shape}, not {layout.shape}")
+    except FrameError:
+        raise
+    # The decompressor in C has error kinds of its own, which cross no process border: any of them means damage.
+    except Exception as error:
+        raise NotFitsError(
+            f"{path}: the compressed pixels of HDU {layout.hdu} cannot be read ({str(error).strip()})"
+        ) from None
     for row in range(0, CHIP_SHAPE[0], _BLOCK_ROWS):
         first = layout.first_row + row
         block = pixels[first : first + _BLOCK_ROWS]
@@ -245,8 +255,9 @@ def _bias_level(overscan: npt.NDArray[np.uint16]) -> float | None:
 
 
 def _refuse_constant(pixels: npt.NDArray[Any], path: Path) -> None:
-    value = pixels[0, 0]
+    value = pixels[np.isfinite(pixels)][0] if np.isnan(pixels[0, 0]) else pixels[0, 0]
     for row in pixels:
-        if np.any(row != value):
+        # A NaN differs from every value and must not pass for a second one.
+        if np.any((row != value) & (row == row)):
             return
     raise BlankFrameError(f"{path}: all pixels have one value. Received: {value}")

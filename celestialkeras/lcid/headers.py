@@ -40,6 +40,11 @@ from celestialkeras.lcid.detectors import DETECTORS, Detector
 _LARGEST_EXTENSION = 256 * 1024 * 1024
 
 _FITS_BLOCK = 2880
+_CARD = 80
+_END = b"END".ljust(_CARD)
+
+# Blocks; headers of HST products take some ten. One without its END card would otherwise be read to the file's end.
+_LARGEST_HEADER = 500
 
 _CLEAR = ("CLEAR", "CLEAR1L", "CLEAR2L", "CLEAR1S", "CLEAR2S", "N/A", "")
 _REFUSED_FILTERS = (
@@ -128,7 +133,15 @@ def read_header(stream: BufferedIOBase, index: int, path: Path) -> fits.Header:
         NotFitsError: It cannot be read.
     """
     with reading(path, f"the header of HDU {index}"):
-        return fits.Header.fromfile(stream)
+        blocks: list[bytes] = []
+        while len(blocks) < _LARGEST_HEADER:
+            block = stream.read(_FITS_BLOCK)
+            if len(block) < _FITS_BLOCK:
+                raise ValueError("the file ends before its END card")
+            blocks.append(block)
+            if any(block[start : start + _CARD] == _END for start in range(0, _FITS_BLOCK, _CARD)):
+                return fits.Header.fromstring(b"".join(blocks))
+        raise ValueError(f"no END card in its first {len(blocks)} blocks")
 
 
 def seek_extension(stream: BufferedIOBase, primary: fits.Header, hdu: int, path: Path) -> fits.Header:
@@ -229,13 +242,14 @@ def find_filter(primary: fits.Header, path: Path) -> str:
     return names[0]
 
 
-def find_layout(header: fits.Header, detector: Detector, hdu: int, path: Path) -> ChipLayout:
+def find_layout(stream: BufferedIOBase, header: fits.Header, detector: Detector, hdu: int, path: Path) -> ChipLayout:
     """Where and how the pixels of a chip lie in its extension, compressed or not.
 
     Raises:
         WrongHduError: No science extension.
         NoDataError: No pixels.
         UnsupportedReadoutError: Binned, or of a size or type that a full chip never has.
+        TruncatedFrameError: The file ends before the compressed pixels do.
         NotFitsError: Cards that every image has are missing.
     """
     extension = text_card(header, "EXTNAME")
@@ -249,6 +263,10 @@ def find_layout(header: fits.Header, detector: Detector, hdu: int, path: Path) -
         shape = tuple(int(header[f"{prefix}NAXIS{axis}"]) for axis in range(axes, 0, -1))
         stored = int(header[f"{prefix}BITPIX"]), header.get("BZERO", 0), header.get("BSCALE", 1)
         tiles = [int(header.get(f"ZTILE{axis}", 1)) for axis in range(axes, 0, -1)]
+    if compressed and (end := file_size(stream)) is not None:
+        missing = stream.tell() + _claimed_bytes(header, hdu, path) - end
+        if missing > 0:
+            raise TruncatedFrameError(f"{path}: ends {missing} bytes before the compressed pixels of HDU {hdu} do")
     if axes == 0:
         raise NoDataError(f"{path}: HDU {hdu} holds no pixels (NAXIS = 0)")
     binning = header.get("BINAXIS1", 1), header.get("BINAXIS2", 1)

@@ -8,6 +8,7 @@ a record by its offset, so that every epoch can have its own full shuffle.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 import zlib
@@ -130,7 +131,7 @@ def write_summary(folder: Path, names: Sequence[str], stretch: Stretch, **proven
         "schema": SCHEMA,
         "shape": shapes.pop(),
         "stretch": asdict(stretch),
-        "manifest_sha256": manifest_digest(record.observation for record in records),
+        "data_sha256": data_digest(records, stretch),
         "frames": {split: sum(r.observation.extra["split"] == split for r in records) for split in SPLITS},
         "bad_frames": bad,
         "shards": list(names),
@@ -166,6 +167,18 @@ def read_codes(folder: Path, record: Record) -> npt.NDArray[np.uint8]:
     features = example.features.feature
     shape = features["height"].int64_list.value[0], features["width"].int64_list.value[0]
     return np.frombuffer(features["codes"].bytes_list.value[0], np.uint8).reshape(shape)
+
+
+def data_digest(records: Sequence[Record], stretch: Stretch) -> str:
+    """SHA-256 of what a model can see of a data set: rows, sides, pixels and the shape of the stretch.
+
+    Args:
+        records: All records, in order.
+        stretch: Shape of the stretch of their codes.
+    """
+    sides = [(record.observation.extra["split"], record.crc32) for record in records]
+    content = [manifest_digest(record.observation for record in records), sides, asdict(stretch)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def read_index(folder: Path, name: str) -> list[Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,8 +87,8 @@ def celestialnet_edge(
         ModelError: The input shape, the width, the number of classes or the stride is refused.
     """
     RULE.check(input_shape)
-    if width <= 0:
-        raise ModelError(f"`width` must be above 0. Received: width={width}")
+    if not math.isfinite(width) or width <= 0:
+        raise ModelError(f"`width` must be finite and above 0. Received: width={width}")
     if classes < 2:
         raise ModelError(f"`classes` must be at least 2. Received: classes={classes}")
     if stem_stride not in STEM_STRIDES:

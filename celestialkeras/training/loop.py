@@ -74,8 +74,8 @@ def train(run: Run, observer: Observer | None = None) -> Outcome:
         How it ended.
 
     Raises:
-        RunError: The data set is no longer the one that the run was made for, the loss is no longer a
-            number, or the checkpoint does not fit.
+        RunError: The data set is no longer the one that the run was made for, the training or the
+            validation loss is no longer a number, or the checkpoint does not fit.
         DatasetError: The data set is missing or altered.
     """
     observer = observer or Silent()
@@ -160,12 +160,9 @@ class _Trainer:
         began = time.perf_counter()
         epoch = self._state.epoch + 1
         trained, validated = self._train(epoch, observer), self._validate()
-        if not math.isfinite(trained.mean_loss):
-            raise RunError(
-                f"{self._run.folder}: the loss is {trained.mean_loss} in epoch {epoch}; train anew with a lower"
-                f" `learning_rate`. Received: learning_rate={self._options.learning_rate},"
-                f" precision={self._options.precision!r}"
-            )
+        self._check_finite("loss", trained, epoch)
+        if validated:
+            self._check_finite("validation loss", validated, epoch)
         row = EpochRow(
             epoch=epoch,
             learning_rate=float(self._optimizer.learning_rate),
@@ -204,6 +201,15 @@ class _Trainer:
         for batch in self._batches("validation"):
             tally.add(self._compiled.validate(*batch))
         return tally
+
+    def _check_finite(self, name: str, tally: Tally, epoch: int) -> None:
+        # As the lowest validation loss so far, a NaN would stay the lowest: nothing compares below it.
+        if not math.isfinite(tally.mean_loss):
+            raise RunError(
+                f"{self._run.folder}: the {name} is {tally.mean_loss} in epoch {epoch}; train anew with a lower"
+                f" `learning_rate`. Received: learning_rate={self._options.learning_rate},"
+                f" precision={self._options.precision!r}"
+            )
 
     def _batches(self, split: str, **order: Any) -> Iterator[Any]:
         options = self._options
@@ -256,11 +262,11 @@ def _input_shape(options: TrainOptions, dataset: LcidDataset) -> tuple[int, int,
 
 
 def _check_same_data(run: Run, dataset: LcidDataset) -> None:
-    made_for = run.provenance()["manifest_sha256"]
+    made_for = run.provenance()["data_sha256"]
     if made_for != dataset.digest:
         raise RunError(
             f"{run.folder}: was made for another data set than the one now in {dataset.folder}; start a new run."
-            f" Received: manifest digest {dataset.digest}, expected {made_for}"
+            f" Received: digest {dataset.digest}, expected {made_for}"
         )
 
 

@@ -115,12 +115,15 @@ class TrainOptions:
         return RunError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)!r}")
 
 
-def load_options(path: str | Path) -> TrainOptions:
+def load_options(
+    path: str | Path, defaults: Mapping[str, Any] | None = None, overrides: Mapping[str, Any] | None = None
+) -> TrainOptions:
     """Reads options from a TOML file, such as the `config.toml` of a run.
 
     Args:
-        path: The file. Keys that it leaves out have their defaults; `data` must be there, and is taken from the
-            working directory when it is relative.
+        path: The file. A relative `data` is taken from the working directory.
+        defaults: Options for keys that the file leaves out, before those of `TrainOptions`.
+        overrides: Options that go before the file's; `model_options` are merged name by name.
 
     Returns:
         The options.
@@ -143,6 +146,9 @@ def load_options(path: str | Path) -> TrainOptions:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean `{close[0]}`?" if close else ""
             raise RunError(f"{path}: no option `{name}`{hint}; known are {', '.join(known)}. Received: {name}")
+    overrides = dict(overrides or {})
+    model_options = {**given.get("model_options", {}), **overrides.pop("model_options", {})}
+    given = {**(defaults or {}), **given, **overrides, "model_options": model_options}
     if "data" not in given:
         raise RunError(f"{path}: `data` is missing; give the path of a data set folder")
     if isinstance(given["data"], str):

@@ -25,7 +25,7 @@ RUNS = Path("runs")
 LATEST = "latest"
 """Name of the link to the newest run."""
 
-MAKES_A_RUN = "`celestial train --data DATA` makes one"
+MAKES_A_RUN = "`celestial train` makes one"
 """The next step for whoever has no run yet."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -121,17 +121,9 @@ def create_run(options: TrainOptions, digest: str, runs: Path = RUNS, name: str 
         The run.
 
     Raises:
-        RunError: The name is not allowed or taken.
+        RunError: The name is not allowed or taken, or `latest` is a folder of its own.
     """
-    if name is not None and (name == LATEST or not _NAME.fullmatch(name)):
-        raise RunError(
-            f"a run's name must be letters, digits, dots, dashes and underscores, and not {LATEST!r}."
-            f" Received: name={name!r}"
-        )
-    if name is not None and (runs / name).exists():
-        raise RunError(
-            f"{runs / name}: there is such a run; choose another name, or go on with it: `celestial train --resume`"
-        )
+    check_new_run(name, runs)
     runs.mkdir(parents=True, exist_ok=True)
     # Filled beside its final name: a folder that is found under `runs` is a whole run.
     partial = Path(tempfile.mkdtemp(prefix=PARTIAL_PREFIX, dir=runs))
@@ -147,6 +139,28 @@ def create_run(options: TrainOptions, digest: str, runs: Path = RUNS, name: str 
         raise
     point_latest(folder)
     return Run(folder)
+
+
+def check_new_run(name: str | None, runs: Path = RUNS) -> None:
+    """Refuses what a new run cannot be called; nothing is made.
+
+    Args:
+        name: Name of the run; None for one that is made up.
+        runs: Folder of runs.
+
+    Raises:
+        RunError: The name is not allowed or taken, or `latest` is a folder of its own.
+    """
+    if name is not None and (name == LATEST or not _NAME.fullmatch(name)):
+        raise RunError(
+            f"a run's name must be letters, digits, dots, dashes and underscores, and not {LATEST!r}."
+            f" Received: name={name!r}"
+        )
+    if name is not None and (runs / name).exists():
+        raise RunError(
+            f"{runs / name}: there is such a run; choose another name, or go on with it: `celestial train --resume`"
+        )
+    _check_latest(runs / LATEST)
 
 
 def open_run(path: str | Path | None = None, runs: Path = RUNS) -> Run:
@@ -172,8 +186,13 @@ def open_run(path: str | Path | None = None, runs: Path = RUNS) -> Run:
 
 
 def point_latest(folder: Path) -> None:
-    """Makes `latest`, beside the run folder, name it: a relative link, or a text file where links are not possible."""
+    """Makes `latest`, beside the run folder, name it: a relative link, or a text file where links are not possible.
+
+    Raises:
+        RunError: `latest` is a folder of its own.
+    """
     latest = folder.parent / LATEST
+    _check_latest(latest)
     partial = folder.parent / f"{PARTIAL_PREFIX}{LATEST}-{os.getpid()}"
     try:
         partial.unlink(missing_ok=True)
@@ -181,7 +200,20 @@ def point_latest(folder: Path) -> None:
     except OSError:
         write_text(latest, folder.name + "\n")
         return
-    partial.replace(latest)
+    try:
+        partial.replace(latest)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _check_latest(latest: Path) -> None:
+    # Copies that follow links, such as those of `cp -L` and `scp -r`, turn the link into a second run.
+    if latest.is_dir() and not latest.is_symlink():
+        raise RunError(
+            f"{latest}: a folder, where a link to the newest run belongs; rename it, for example to"
+            f" {latest.with_name(f'{LATEST}-copy')}"
+        )
 
 
 def _follow(path: Path) -> Path:
@@ -215,7 +247,7 @@ def _provenance(options: TrainOptions, digest: str) -> dict[str, Any]:
         "python": platform.python_version(),
         **{package: version(package) for package in ("tensorflow", "keras", "numpy")},
         "seed": options.seed,
-        "manifest_sha256": digest,
+        "data_sha256": digest,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": {
             "platform": platform.platform(),

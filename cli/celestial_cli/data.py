@@ -26,7 +26,9 @@ def data() -> None:
 
 @data.command()
 @click.option("--preset", default="demo", show_default=True, help="Size of the survey: demo or tiny.")
-@click.option("--to", "folder", type=click.Path(path_type=Path), default=Path("celestial-data/demo/frames"))
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path), help="Folder.  [default: celestial-data/PRESET/frames]"
+)
 @click.option("--objects", type=click.IntRange(2), help="Objects, half of them galaxies; instead of the preset's.")
 @click.option("--exposures", type=click.IntRange(1), help="Exposures of each object; instead of the preset's.")
 @click.option("--seed", type=click.IntRange(0), help="Instead of the preset's.")
@@ -34,7 +36,7 @@ def data() -> None:
 @json_option
 def simulate(
     preset: str,
-    folder: Path,
+    folder: Path | None,
     objects: int | None,
     exposures: int | None,
     seed: int | None,
@@ -44,6 +46,10 @@ def simulate(
     """Write simulated raw FITS files of galaxies and nebulae / star clusters, and their manifest."""
     from celestial_cli.datasets import simulate_survey_with_progress
 
+    if folder is None:
+        if (objects, exposures, seed) != (None, None, None):
+            raise click.UsageError("a survey that is not the preset's needs a folder of its own: --to")
+        folder = Path("celestial-data") / preset / "frames"
     manifest = simulate_survey_with_progress(preset, folder, workers, objects, exposures, seed)
     files = sorted(folder.glob("*_raw.fits"))
     size = sum(path.stat().st_size for path in files)
@@ -77,7 +83,7 @@ def build(
     from celestialkeras.lcid.manifest import SPLITS, read_manifest
 
     frames = frames or manifest.parent
-    folder = folder or frames.parent / "shards"
+    folder = folder or frames.resolve().parent / "shards"
     plan = plan_build(read_manifest(manifest), frames, fractions=_fractions(split), seed=seed)
     import_tensorflow("building a data set")
     with progress_bar("build") as report:

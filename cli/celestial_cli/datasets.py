@@ -38,19 +38,18 @@ def simulate_survey_with_progress(
         return simulate_survey(spec, folder, workers=workers, on_progress=report)
 
 
-def ensure_demo_dataset() -> Path:
-    """Makes the demo data set, or what is missing of it, and gives its folder."""
+def ensure_demo_dataset() -> None:
+    """Makes the demo data set, or what is missing of it."""
     from celestialkeras.lcid.build import build_dataset, plan_build
     from celestialkeras.lcid.manifest import read_manifest
 
     shards = DEMO_FOLDER / "shards"
     if (shards / "dataset.json").exists():
         say(f"data: {shards}, made before")
-        return shards
+        return
     say(f"data: no --data given, so a simulated set is made in {DEMO_FOLDER}")
     workers = os.cpu_count() or 1
     manifest = simulate_survey_with_progress("demo", DEMO_FOLDER / "frames", workers)
     plan = plan_build(read_manifest(manifest), manifest.parent)
     with progress_bar("build") as report:
         build_dataset(plan, shards, workers=workers, on_progress=report)
-    return shards

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from celestial_cli.locate import find_model, is_artifact, run_of_artifact
+from celestial_cli.locate import find_model, is_artifact, open_data, run_of_artifact
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
-from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import DatasetError
 from celestialkeras.lcid.manifest import LABELS
 
@@ -66,6 +65,7 @@ def evaluate(
     )
     columns = ["frames of", "class", "frames", "accuracy", "95 % interval"]
     print_table("By instrument", columns, slice_rows(result.by_instrument))
+    print_table("By filter", columns, slice_rows(result.by_filter))
     print_table("By object, worst first", columns, slice_rows(result.by_object))
     say(f"written: {stem}.json, .csv, .png")
 
@@ -88,16 +88,10 @@ def _open(model: Path | None, data: Path | None, threads: int) -> _Subject:
         source, run = artifact, run_of_artifact(artifact)
     else:
         source, run = find_model(model)
-    if data is None:
-        if run is None:
-            raise click.UsageError(f"{source} belongs to no run; name the data set with --data")
-        data = run.options().data
-    import_tensorflow("evaluating")
+    dataset = open_data(data, run, source)
     from celestial_edge.device.runtime import Classifier
     from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
-    from celestialkeras.lcid.dataset import open_dataset
 
-    dataset = open_dataset(data)
     title = f"{run.name if run else source.parent.name}, {source.name}"
     if artifact is not None:
         classifier = Classifier(artifact, threads)

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from celestial_edge.card import CARD_NAME
+import click
+
+from celestial_cli.terminal import say
+from celestial_edge.card import CARD_NAME, read_card
 from celestial_edge.recipes import FLOAT32, STATIC_INT8
 from celestialkeras.backend import import_tensorflow
-from celestialkeras.errors import ArtifactError, ModelError, RunError
+from celestialkeras.errors import ArtifactError, DatasetError, ModelError, RunError
+from celestialkeras.files import sha256_of
 from celestialkeras.training.run import Run, open_run
 
 if TYPE_CHECKING:
     from celestial_edge.device.runtime import Verdict
+    from celestialkeras.lcid.dataset import LcidDataset
 
 
 class ChipClassifier(Protocol):
@@ -102,9 +107,11 @@ def find_classifier(path: Path | None, threads: int) -> tuple[ChipClassifier, st
                     "no --model given and no run in this folder; train one with "
                     "`celestial train && celestial quantize --int8`, or name an artifact with --model"
                 ) from error
-            raise
+            raise ArtifactError(
+                f"{path}: neither an artifact (it has no {CARD_NAME}), nor a .keras file, nor a run"
+            ) from error
         artifact = artifacts_folder(run) / STATIC_INT8
-        path = artifact if is_artifact(artifact) else run.require_model()
+        path = check_fresh(artifact, run) if is_artifact(artifact) else run.require_model()
     if path.suffix == ".keras":
         import_tensorflow("a .keras model")
         from celestial_cli.keras_classifier import KerasClassifier
@@ -115,9 +122,52 @@ def find_classifier(path: Path | None, threads: int) -> tuple[ChipClassifier, st
     return Classifier(path, threads), str(path)
 
 
+def check_fresh(artifact: Path, run: Run) -> Path:
+    """Refuses an artifact of an earlier model of its run, such as one that was trained on since.
+
+    Raises:
+        ArtifactError: The run's model is another one than the artifact was made of.
+    """
+    made_of = read_card(artifact).provenance.get("model_sha256")
+    # On a board the artifacts may come without the model.
+    if run.model.is_file() and made_of != sha256_of(run.model):
+        raise ArtifactError(f"{artifact}: made of an earlier model of {run.folder}; `celestial quantize --int8` again")
+    return artifact
+
+
+def open_data(data: Path | None, run: Run | None, source: Path) -> LcidDataset:
+    """Opens the data set that a model is evaluated or calibrated on.
+
+    Args:
+        data: The folder named on the command line; None for the run's own.
+        run: The run that the model belongs to, if it belongs to one.
+        source: The model, for messages.
+
+    Raises:
+        DatasetError: There is no such data set, or the run's own is no longer the one that it was trained on: its
+            test frames may then be among those that the model has seen.
+    """
+    if data is None and run is None:
+        raise click.UsageError(f"{source} belongs to no run; name the data set with --data")
+    own = run.options().data if run else None
+    folder = data or own
+    assert folder is not None
+    import_tensorflow("reading a data set")
+    from celestialkeras.lcid.dataset import open_dataset
+
+    dataset = open_dataset(folder)
+    if run is not None and run.provenance()["data_sha256"] != dataset.digest:
+        if data is None:
+            raise DatasetError(
+                f"{folder}: no longer the data set that {run.name} was trained on; name one with --data, or train again"
+            )
+        say(f"note: {folder} is not the data set that {run.name} was trained on; objects may be among its own")
+    return dataset
+
+
 def _of_run(run: Run) -> list[Path]:
     folder = artifacts_folder(run)
-    found = [folder / recipe for recipe in (STATIC_INT8, FLOAT32) if is_artifact(folder / recipe)]
+    found = [check_fresh(folder / recipe, run) for recipe in (STATIC_INT8, FLOAT32) if is_artifact(folder / recipe)]
     if not found:
         raise ArtifactError(f"{run.folder}: no artifacts yet; `celestial quantize --int8` makes them")
     return found

@@ -26,7 +26,7 @@ def predict(files: tuple[Path, ...], model: Path | None, hdu: str | None, thread
     Goes on past bad files and lists them; the exit code is then 1.
     """
     from celestial_edge.device.runtime import combine
-    from celestialkeras.errors import FrameError
+    from celestialkeras.errors import FrameError, FrameNotFoundError
 
     classifier, source = find_classifier(model, threads)
     hdus = [int(hdu)] if hdu else [1, 4]
@@ -39,6 +39,8 @@ def predict(files: tuple[Path, ...], model: Path | None, hdu: str | None, thread
                 chips[chip] = classifier.classify(file, chip)
             except FrameError as error:
                 bad.append({"file": str(file), "hdu": chip, "reason": error.reason, "message": str(error)})
+                if isinstance(error, FrameNotFoundError):
+                    break
         if chips:
             exposures.append(
                 {

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from celestial_cli.locate import artifacts_folder, find_model
+from celestial_cli.locate import artifacts_folder, find_model, open_data
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
-from celestialkeras.backend import import_tensorflow
 
 
 @click.command()
@@ -46,19 +45,14 @@ def quantize(
     if not int8:
         raise click.UsageError("name a recipe: --int8")
     source, run = find_model(model)
-    import_tensorflow("quantizing")
     from celestial_edge.compress.quantize import QuantizeOptions, quantize_int8
     from celestialkeras.evaluation.report import judgement_to_json, percent
-    from celestialkeras.lcid.dataset import open_dataset
 
-    if data is None:
-        if run is None:
-            raise click.UsageError(f"{source} belongs to no run; name the data set with --data")
-        data = run.options().data
+    dataset = open_data(data, run, source)
     folder = folder or (artifacts_folder(run) if run else source.parent / f"{source.stem}-artifacts")
     say(f"quantizing {source}")
     options = QuantizeOptions(calibration_frames, max_drop, seed, threads)
-    result = quantize_int8(source, open_dataset(data), folder, options)
+    result = quantize_int8(source, dataset, folder, options)
     if as_json:
         print_json(
             {

@@ -37,7 +37,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for row in rows:
         table.add_row(*row)
     # A pipe has no width of its own: rich would fold tables at 80 columns in logs and files.
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    # File names may hold brackets, which are no markup.
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False)
     console.print(title, style="bold", soft_wrap=True)
     console.print(table)
 

@@ -7,6 +7,7 @@ other file. A hash beside a file shows corruption, not tampering.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ class Card:
         input: What goes into the model.
         temperature: What the logits are divided by before the softmax.
         files: SHA-256 of every file of the artifact, by name.
-        provenance: Run, hashes of model and calibration set, tool versions.
+        provenance: Hashes of model, data and calibration set, tool versions.
         accuracy: What was measured before and after conversion, and what the gate said.
     """
 
@@ -177,6 +178,8 @@ def _parse(data: Any, path: Path) -> Card:
     try:
         contract = data["input"]
         shape = contract["frame_shape"]
+        if contract["binning"] < 1 or not 0 < data["temperature"] < math.inf:
+            raise ValueError(f"binning={contract['binning']}, temperature={data['temperature']}")
         return Card(
             model=str(data["model"]),
             recipe=str(data["recipe"]),

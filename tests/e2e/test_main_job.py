@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,38 @@ def test_the_main_job(folder: Path) -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=True)
     assert loaded.stdout.strip() == "(None, 128, 256, 1) (None, 2) []"
+
+
+def test_what_no_longer_fits_is_refused(folder: Path) -> None:
+    """Goes on where the main job ended: another run, another model in the first, another data set under its name."""
+    runs = folder / "runs"
+    first = (runs / "latest").readlink()
+    config = f"runs/{first}/config.toml"
+    second = celestial(folder, "train", "--config", config, "--epochs", "1", "--name", "second")
+    assert second["epochs"] == 1
+    assert (runs / "latest").readlink() == Path("second")
+    assert "size = 16" in (runs / "second/config.toml").read_text(), "what is not given anew comes from the file"
+    celestial(folder, "train", "--resume", f"runs/{first}")
+    assert (runs / "latest").readlink() == first
+
+    shutil.copy(runs / "second/model.keras", runs / first / "model.keras")
+    stale = refused(folder, "bench", "--tflite")
+    assert f"made of an earlier model of runs/{first}; `celestial quantize --int8` again" in stale
+
+    shutil.rmtree(folder / "shards")
+    built = ("data", "build", "frames/manifest.csv", "--to", "shards", "--split", "50/25/25", "--seed", "9")
+    celestial(folder, *built)
+    moved = refused(folder, "evaluate")
+    assert f"no longer the data set that {first} was trained on" in moved
+    assert celestial(folder, "evaluate", "--data", "shards", "--split", "train")["split"] == "train"
+
+
+def refused(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "celestial_cli.main", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
 
 
 def test_results_are_made_again_alike(folder: Path) -> None:

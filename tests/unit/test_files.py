@@ -62,6 +62,18 @@ def test_only_partial_files_are_discarded(tmp_path: Path) -> None:
     discard_partials(tmp_path / "absent")
 
 
+def test_partial_folders_are_discarded_and_links_not_followed(tmp_path: Path) -> None:
+    whole, partial = tmp_path / "run", tmp_path / f"{PARTIAL_PREFIX}run"
+    for folder in (whole, partial / "checkpoints"):
+        folder.mkdir(parents=True)
+        (folder / "config.toml").write_text("seed = 0")
+    (tmp_path / f"{PARTIAL_PREFIX}latest-1").symlink_to("run", target_is_directory=True)
+    (tmp_path / f"{PARTIAL_PREFIX}latest-2").symlink_to("absent", target_is_directory=True)
+    discard_partials(tmp_path)
+    assert names_in(tmp_path) == ["run"]
+    assert names_in(whole) == ["config.toml"]
+
+
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1])
 def test_sha256_of_a_file_is_that_of_its_bytes(tmp_path: Path, size: int) -> None:
     content = bytes(index % 251 for index in range(size))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from celestialkeras.errors import SimulationError
-from celestialkeras.files import write_text
+from celestialkeras.files import discard_partials, write_text
 from celestialkeras.lcid.detectors import CHIP_HDUS
 from celestialkeras.lcid.manifest import Observation, write_manifest
 from celestialkeras.lcid.simulate.detector import Readout, raw_counts
@@ -38,7 +38,7 @@ def simulate_survey(
 ) -> Path:
     """Simulates every exposure of a survey; exposures that a former run has finished are kept.
 
-    The same spec gives the same bytes, with any number of workers.
+    The same spec gives the same bytes, with any number of workers. Two simulations must not share a folder at once.
 
     Args:
         spec: What to simulate.
@@ -60,6 +60,8 @@ def simulate_survey(
     folder = Path(folder)
     exposures = plan_survey(spec)
     _claim(folder, spec, exposures)
+    # What a killed simulation was writing, up to 35 MB a worker.
+    discard_partials(folder)
     waiting = [exposure for exposure in exposures if not _raw_path(folder, exposure).is_file()]
     done = len(exposures) - len(waiting)
     if on_progress is not None:

@@ -34,7 +34,7 @@ from celestialkeras.evaluation.gate import Judgement, Outcome, compare, judge
 from celestialkeras.evaluation.metrics import Evaluation
 from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
 from celestialkeras.evaluation.report import judgement_to_json, to_json
-from celestialkeras.files import sha256_of
+from celestialkeras.files import PARTIAL_PREFIX, discard_partials, sha256_of
 from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.manifest import LABELS
 from celestialkeras.lcid.shards import Record
@@ -116,22 +116,23 @@ def quantize_int8(
     }
     contract = InputContract(dataset.shape, binning, "float32", dataset.stretch)
     golden = [next((r for r in validation if r.observation.label == label), None) for label in LABELS]
+    discard_partials(folder)
     golden_frames = _frames([record for record in golden if record is not None], dataset, binning)
     before = evaluate(KerasPredictor(model), frame_batches(dataset, validation, binning))
 
-    with _replacing_folder(folder / FLOAT32) as partial:
+    # Both take their names together: a half-done run must not leave artifacts of two models side by side.
+    with _replacing_folder(folder / FLOAT32) as partial_float, _replacing_folder(folder / STATIC_INT8) as partial:
         card = Card(model.name, FLOAT32, contract, 1.0, {}, provenance, {"before": to_json(before)})
-        _write(partial, card, export_tflite(model, FLOAT32), golden_frames, options.threads)
-
-    with _replacing_folder(folder / STATIC_INT8) as partial:
+        _write(partial_float, card, export_tflite(model, FLOAT32), golden_frames, options.threads)
         content = export_tflite(model, STATIC_INT8, (dataset.codes(record, binning) for record in calibration))
         card = Card(model.name, STATIC_INT8, replace(contract, dtype="int8"), 1.0, {}, provenance, {})
         classifier = _write(partial, card, content, golden_frames, options.threads)
         after = evaluate(classifier, frame_batches(dataset, validation, binning))
         judgement = judge(compare(before.predictions, after.predictions), options.max_drop)
         if judgement.outcome is Outcome.FAIL:
-            # One of an earlier model would pass for this one's.
-            shutil.rmtree(folder / STATIC_INT8, ignore_errors=True)
+            # Those of an earlier model would pass for this one's.
+            for recipe in (FLOAT32, STATIC_INT8):
+                shutil.rmtree(folder / recipe, ignore_errors=True)
             raise QualityGateError(f"{model_path}: {judgement.reason}; no artifact was left under its name")
         accuracy = {"before": to_json(before), "after": to_json(after), "gate": judgement_to_json(judgement)}
         write_card(partial, replace(classifier.card, accuracy=accuracy))
@@ -188,7 +189,7 @@ def _calibration_digest(records: Sequence[Record]) -> str:
 def _replacing_folder(folder: Path) -> Iterator[Path]:
     """Gives a temporary folder beside `folder` that takes its name when the block ends well, and goes if not."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    partial = Path(tempfile.mkdtemp(prefix=PARTIAL_PREFIX, dir=folder.parent))
     try:
         yield partial
         partial.chmod(0o755)

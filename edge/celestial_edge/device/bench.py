@@ -24,6 +24,12 @@ from celestialkeras.lcid.frames import read_frame
 SCHEMA = 1
 """Version of the JSON report."""
 
+# With `-m` or a bare `-c` the working folder would come first on the path, and a file there could shadow a package.
+_START = (
+    "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
+    "from celestial_edge.device.bench_worker import main; main(sys.argv[1], int(sys.argv[2]))"
+)
+
 
 @dataclass(frozen=True)
 class BenchOptions:
@@ -153,7 +159,7 @@ class _Worker:
     def __init__(self, artifact: Path, threads: int) -> None:
         self._artifact = artifact
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "celestial_edge.device.bench_worker", str(artifact), str(threads)],
+            [sys.executable, "-c", _START, str(artifact), str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -233,9 +239,6 @@ class _Worker:
     def _fail(self) -> None:
         _, errors = self._process.communicate()
         code = self._process.returncode
-        why = (
-            f"was killed by signal {-code}, out of memory?"
-            if code < 0
-            else f"failed: {errors.strip().splitlines()[-1:]}"
-        )
+        last_words = (errors.strip().splitlines() or ["without a word"])[-1]
+        why = f"was killed by signal {-code}, out of memory?" if code < 0 else f"failed: {last_words}"
         raise ArtifactError(f"{self._artifact}: its process {why}")

@@ -74,6 +74,7 @@ def test_no_artifact_there(tmp_path: Path) -> None:
         ({"input": None}, "not a card that can be read"),
         ({"files": {}}, r"names no model.tflite"),
         ({"files": {"../model.tflite": "0", "model.tflite": "0"}}, "may not leave the folder"),
+        ({"temperature": 0.0}, "not a card that can be read"),
         ({"temperature": "hot"}, "not a card that can be read"),
     ],
 )

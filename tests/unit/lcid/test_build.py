@@ -111,6 +111,23 @@ def test_a_data_set_holds_every_frame_of_its_manifest(frames: Path, unbroken: Pa
     assert summary["split_seed"] == 0
 
 
+def test_a_missing_exposure_time_is_left_out_of_the_index(tmp_path: Path) -> None:
+    hdus = RawFile(primary={"ROOTNAME": ""}).hdus()
+    del hdus[0].header["EXPTIME"]
+    (tmp_path / "frames").mkdir()
+    hdus.writeto(tmp_path / "frames" / "iddt11aaq_raw.fits")
+    folder = tmp_path / "set"
+    build_dataset(plan_build(ROWS[:1], tmp_path / "frames"), folder)
+    (record,) = open_dataset(folder).records("train")
+    assert record.measured.keys() == {"sky", "noise", "bias_left", "bias_right"}
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    for path in folder.rglob("*.json"):
+        json.loads(path.read_text(), parse_constant=refuse)
+
+
 KILLED_BUILD = """
 import multiprocessing, os, signal, sys
 from celestialkeras.lcid.build import build_dataset, plan_build

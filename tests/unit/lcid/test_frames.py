@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import tracemalloc
 from pathlib import Path
 
@@ -311,7 +312,40 @@ def test_truncated_rice(tmp_path: Path, uvis_raw: Path) -> None:
     with fits.open(uvis_raw) as hdus:
         rice(hdus[:2]).writeto(whole)
     path.write_bytes(whole.read_bytes()[:3_000_000])
-    with pytest.raises((TruncatedFrameError, NotFitsError)):
+    with pytest.raises(TruncatedFrameError, match=r"ends \d+ bytes before the compressed pixels of HDU 1 do"):
+        read_frame(path, 1)
+
+
+def test_damaged_rice_tiles_are_named_and_cross_process_borders(tmp_path: Path, uvis_raw: Path) -> None:
+    path = tmp_path / "x_raw.fits.fz"
+    with fits.open(uvis_raw) as hdus:
+        rice(hdus[:2]).writeto(path)
+    content = bytearray(path.read_bytes())
+    content[3_000_000:3_004_000] = bytes(range(250)) * 16
+    path.write_bytes(content)
+    with pytest.raises(NotFitsError, match="the compressed pixels of HDU 1 cannot be read") as caught:
+        read_frame(path, 1)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".fits.gz"])
+def test_a_header_without_end_is_not_read_to_the_end_of_the_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x_raw{suffix}"
+    content = b"SIMPLE  =                    T".ljust(80) + b" " * 50_000_000
+    path.write_bytes(gzip.compress(content, 1) if suffix.endswith("gz") else content)
+    tracemalloc.start()
+    with pytest.raises(NotFitsError, match="no END card in its first 500 blocks"):
+        read_frame(path, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8_000_000
+
+
+def test_constant_pixels_with_a_nan_among_them(tmp_path: Path) -> None:
+    electrons = np.full(ACS_WFC.calibrated_shape, 3.0, np.float32)
+    electrons[0, 0] = electrons[700, 900] = np.nan
+    path = RawFile(ACS_WFC, counts={1: electrons}).write(tmp_path / "x_flt.fits")
+    with pytest.raises(BlankFrameError, match=r"one value. Received: 3.0"):
         read_frame(path, 1)
 
 

@@ -308,6 +308,34 @@ def test_classes_are_balanced_alike_on_every_side() -> None:
                 assert share(rows, label, side) == pytest.approx(wanted, abs=0.04)
 
 
+@pytest.mark.parametrize("fractions", [(0.6, 0.2, 0.2), (0.8, 0.1, 0.1), (0.5, 0.0, 0.5)])
+def test_shares_are_met_where_few_objects_hold_most_frames(fractions: tuple[float, float, float]) -> None:
+    sizes = {"galaxy": (146, 142, 96, 88, 84, 76, 64, 48, 40, 36, 20, 8, 4), "NSC": (226, 190, 182, 64, 38, 38, 4)}
+    counts = {f"{label}{i}": (label, n) for label, all_n in sizes.items() for i, n in enumerate(all_n)}
+    for seed in range(8):
+        rows = split_by_object(frames_of(counts), fractions, seed)
+        for label in LABELS:
+            off = sum(abs(share(rows, label, side) - wanted) for side, wanted in zip(SPLITS, fractions, strict=True))
+            # No division of these NSCs is nearer to 60/20/20 than 416, 182 and 144 frames of 742: 0.09 off.
+            assert off < {"galaxy": 0.06, "NSC": 0.12}[label]
+
+
+def test_shares_are_met_beside_given_sides() -> None:
+    sizes = (200, 190, 90, 80, 70, 60, 50, 40, 10, 10)
+    counts = {f"G{i}": ("galaxy", n) for i, n in enumerate(sizes)}
+    for seed in range(8):
+        rows = split_by_object(frames_of(counts, G1="test"), (0.5, 0.2, 0.3), seed)
+        assert sides_of(rows)["G1"] == {"test"}
+        assert [share(rows, "galaxy", side) for side in SPLITS] == pytest.approx([0.5, 0.2, 0.3], abs=0.03)
+
+
+def test_of_orders_alike_the_first_counts() -> None:
+    names = [f"G{i}" for i in range(10)]
+    rows = split_by_object(frames_of(dict.fromkeys(names, ("galaxy", 3))), (0.5, 0.5, 0.0), seed=4)
+    first = [names[index] for index in np.random.default_rng(4).permutation(10)]
+    assert sides_of(rows) == {name: {("train", "validation")[place % 2]} for place, name in enumerate(first)}
+
+
 def test_other_seeds_give_other_splits() -> None:
     counts = {f"{label}{i}": (label, 3) for label in LABELS for i in range(10)}
     splits = [tuple(row.extra["split"] for row in split_by_object(frames_of(counts), seed=seed)) for seed in range(5)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import tensorflow as tf
 from celestialkeras.errors import DatasetError
 from celestialkeras.files import sha256_of
 from celestialkeras.lcid.dataset import open_dataset
-from celestialkeras.lcid.manifest import SPLITS, Observation, manifest_digest
-from celestialkeras.lcid.shards import EncodedFrame, is_finished, read_index, write_shard, write_summary
+from celestialkeras.lcid.manifest import SPLITS, Observation
+from celestialkeras.lcid.shards import EncodedFrame, data_digest, is_finished, read_index, write_shard, write_summary
 from celestialkeras.lcid.stretch import Stretch, bin_codes
 from small_datasets import DatasetFactory
 
@@ -62,8 +63,19 @@ def test_codes_rows_and_measurements_come_back(folder: Path) -> None:
         codes = dataset.codes(record)
         assert codes.dtype == np.uint8
         np.testing.assert_array_equal(codes, frame.codes)
-    rows = [frame.observation for frame in written] + [encoded(4, "validation").observation]
-    assert dataset.digest == manifest_digest(rows)
+
+
+def test_digest_follows_rows_sides_pixels_and_stretch(folder: Path) -> None:
+    records = [record for split in SPLITS for record in open_dataset(folder).records(split)]
+    stretch = Stretch(white=1500.0)
+    assert data_digest(records, stretch) == open_dataset(folder).digest
+    first, *rest = records
+    moved = replace(first, observation=replace(first.observation, extra={**first.observation.extra, "split": "test"}))
+    renamed = replace(first, observation=replace(first.observation, object_id="M 31"))
+    others = [[moved, *rest], [renamed, *rest], [replace(first, crc32=first.crc32 ^ 1), *rest], rest]
+    digests = {data_digest(changed, stretch) for changed in others} | {data_digest(records, Stretch())}
+    assert len(digests) == 5
+    assert open_dataset(folder).digest not in digests
 
 
 def test_summary_says_what_the_folder_holds(folder: Path) -> None:
@@ -235,7 +247,7 @@ def test_an_index_that_is_not_the_builds(folder: Path, change: Callable[[Any], A
         (without("shards"), r"not what a build wrote \(KeyError\('shards'\)\)"),
         (without("shape"), r"not what a build wrote \(KeyError\('shape'\)\)"),
         (lambda summary: {**summary, "stretch": {"black": 1.0}}, "not what a build wrote"),
-        (lambda summary: {**summary, "manifest_sha256": "0"}, "the shards' indexes are not those of dataset.json"),
+        (lambda summary: {**summary, "data_sha256": "0"}, "the shards' indexes are not those of dataset.json"),
     ],
 )
 def test_a_summary_that_is_not_the_builds(folder: Path, change: Callable[[Any], Any], why: str) -> None:

@@ -1,3 +1,4 @@
+import math
 import warnings
 
 import keras
@@ -44,7 +45,17 @@ def test_other_sides_are_refused_with_the_reason(shape):
         celestialnet_edge(shape)
 
 
-@pytest.mark.parametrize(("option", "value"), [("stem_stride", 3), ("stem_stride", 0), ("width", 0), ("classes", 1)])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("stem_stride", 3),
+        ("stem_stride", 0),
+        ("width", 0),
+        ("width", math.nan),
+        ("width", math.inf),
+        ("classes", 1),
+    ],
+)
 def test_senseless_options_are_refused(option, value):
     with pytest.raises(ModelError, match=f"`{option}` must be .* Received: {option}={value}"):
         celestialnet_edge((64, 64, 1), **{option: value})

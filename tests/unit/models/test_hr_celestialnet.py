@@ -1,3 +1,5 @@
+import math
+
 import keras
 import pytest
 import tensorflow as tf
@@ -102,7 +104,9 @@ def test_width_scales_filters_and_hidden_units():
     assert model.get_layer("logits").units == 2
 
 
-@pytest.mark.parametrize(("option", "value"), [("width", 0), ("width", -1.0), ("classes", 1)])
+@pytest.mark.parametrize(
+    ("option", "value"), [("width", 0), ("width", -1.0), ("width", math.nan), ("width", math.inf), ("classes", 1)]
+)
 def test_senseless_options_are_refused(option, value):
     with pytest.raises(ModelError, match=f"`{option}` must be .* Received: {option}={value}"):
         hr_celestialnet((1322, 1322, 1), **{option: value})

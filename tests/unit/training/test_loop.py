@@ -1,6 +1,7 @@
 import csv
 import json
 import logging
+import math
 from dataclasses import replace
 
 import keras
@@ -174,6 +175,16 @@ def test_a_loss_that_is_no_number_ends_the_run(options, tmp_path):
     run = start_run(replace(options, learning_rate=1e38), tmp_path)
     with pytest.raises(RunError, match=r"the loss is (nan|inf) in epoch .* lower `learning_rate`"):
         train(run)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_validation_loss_that_is_no_number_ends_the_run(options, tmp_path, monkeypatch, loss):
+    monkeypatch.setattr(loop._Trainer, "_validate", lambda _self: loop.Tally(loss, 1.0, 1, 2))
+    run = start_run(options, tmp_path)
+    with pytest.raises(RunError, match=rf"the validation loss is {loss} in epoch 1; .* lower `learning_rate`"):
+        train(run)
+    assert not run.model.exists(), "such an epoch must not count as the best"
+    assert not run.outcome.exists()
 
 
 def test_what_does_not_fit_is_refused_before_a_run_is_made(options, tmp_path):

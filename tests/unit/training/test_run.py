@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def test_run_folder_holds_config_and_provenance(options, runs):
     assert held["celestialkeras"] == __version__
     assert held["python"] == ".".join(map(str, sys.version_info[:3]))
     assert {"tensorflow", "keras", "numpy", "created"} <= set(held)
-    assert (held["seed"], held["manifest_sha256"]) == (0, "abc123")
+    assert (held["seed"], held["data_sha256"]) == (0, "abc123")
     assert held["machine"]["cores"] == os.cpu_count()
 
 
@@ -56,7 +57,7 @@ def test_taken_name_is_refused_and_the_run_untouched(options, runs):
     create_run(options, "old", runs, "first")
     with pytest.raises(RunError, match="first: there is such a run; choose another name"):
         create_run(options, "new", runs, "first")
-    assert open_run(runs / "first").provenance()["manifest_sha256"] == "old"
+    assert open_run(runs / "first").provenance()["data_sha256"] == "old"
 
 
 def test_latest_is_a_relative_link_to_the_newest(options, runs):
@@ -79,8 +80,37 @@ def test_latest_is_a_text_file_where_links_cannot_be(options, runs, monkeypatch)
     assert open_run(runs=runs) == Run(runs / "one")
 
 
+def test_latest_that_is_a_folder_is_named_before_a_run_is_made(options, runs):
+    first = create_run(options, "d", runs, "first")
+    (runs / "latest").unlink()
+    shutil.copytree(first.folder, runs / "latest")
+    with pytest.raises(RunError, match=r"runs/latest: a folder, .*; rename it, for example to .*runs/latest-copy$"):
+        create_run(options, "d", runs, "second")
+    with pytest.raises(RunError, match=r"runs/latest: a folder, where a link"):
+        point_latest(first.folder)
+    assert sorted(path.name for path in runs.iterdir()) == ["first", "latest"]
+    (runs / "latest").rename(runs / "latest-copy")
+    create_run(options, "d", runs, "second")
+    assert open_run(runs=runs).name == "second"
+    assert open_run(runs / "latest-copy").options() == options
+
+
+def test_a_link_that_cannot_be_put_in_place_leaves_nothing(options, runs, monkeypatch):
+    create_run(options, "d", runs, "first")
+    create_run(options, "d", runs, "second")
+
+    def refuse(*_args):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(PermissionError, match="read-only"):
+        point_latest(runs / "first")
+    assert sorted(path.name for path in runs.iterdir()) == ["first", "latest", "second"]
+    assert (runs / "latest").readlink() == Path("second")
+
+
 def test_missing_runs_say_which_command_makes_one(options, runs):
-    with pytest.raises(RunError, match="latest: no run there; `celestial train --data DATA` makes one"):
+    with pytest.raises(RunError, match="latest: no run there; `celestial train` makes one"):
         open_run(runs=runs)
     run = create_run(options, "d", runs, "gone")
     run.config.unlink()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from celestialkeras.errors import SimulationError
-from celestialkeras.files import sha256_of
+from celestialkeras.files import PARTIAL_PREFIX, sha256_of
 from celestialkeras.lcid.frames import read_frame
 from celestialkeras.lcid.manifest import read_manifest
 from celestialkeras.lcid.simulate import survey
@@ -68,6 +68,19 @@ def test_finished_exposures_are_kept(made: Path, monkeypatch: pytest.MonkeyPatch
 
     assert progress == [(2, 2)]
     assert {item: item.stat().st_mtime_ns for item in made.glob("*.fits")} == before
+
+
+def test_what_a_killed_simulation_left_is_removed(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(made.iterdir())
+    left = made / f"{PARTIAL_PREFIX}x1.fits"
+    left.write_bytes(b"half")
+    monkeypatch.setattr(survey, "simulate_exposure", refuse_to_simulate)
+
+    with pytest.raises(SimulationError, match="holds another survey"):
+        simulate_survey(replace(SPEC, seed=10), made)
+    assert left.exists(), "another survey's folder is left as it is"
+    simulate_survey(SPEC, made)
+    assert sorted(made.iterdir()) == before
 
 
 def test_folder_of_another_survey_is_refused(made: Path, tmp_path: Path) -> None:
