@@ -92,11 +92,12 @@ def _open(model: Path | None, data: Path | None, threads: int) -> _Subject:
     from celestial_edge.device.runtime import Classifier
     from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
 
-    title = f"{run.name if run else source.parent.name}, {source.name}"
+    title = run.name if run else source.stem
     if artifact is not None:
         classifier = Classifier(artifact, threads)
         # An artifact folder holds what its card names and nothing else: results go beside it.
         folder = artifact.parent / f"{artifact.name}-evaluation"
+        title = f"{title}, {artifact.name}" if run else title
         return _Subject(classifier, classifier.card.input.binning, dataset, source, title, folder)
     loaded = load_model(source)
     return _Subject(KerasPredictor(loaded), binning_of(loaded, dataset.shape), dataset, source, title, source.parent)
