@@ -37,7 +37,7 @@ def test_whole_frames_train_quantize_and_decide(
     (entry,) = report.artifacts
     assert entry.input == (2048, 4096)
     assert entry.file_mb < 1.0
-    # 203 MB measured; 8 bytes x 64 kernel places x 131,072 output pixels of the stem make 67 of them, XNNPACK's pointers.
+    # 203 MB measured; XNNPACK's pointers, 8 bytes x 64 kernel places x 131,072 pixels of the stem, make 67 of them.
     assert entry.peak_memory_mb < 230
 
     codes = encode(read_frame(uvis_raw, 1), Stretch())
