@@ -36,12 +36,17 @@ def replacing(path: Path) -> Iterator[Path]:
         with partial.open("rb+") as written:
             os.fsync(written.fileno())
         # mkstemp makes private files; what lands has the rights that the user's umask gives.
-        mask = os.umask(0)
-        os.umask(mask)
-        partial.chmod(0o666 & ~mask)
+        partial.chmod(user_rights(0o666))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def user_rights(mode: int) -> int:
+    """The rights `mode`, less those that the user's umask withholds."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mode & ~mask
 
 
 def write_text(path: Path, text: str) -> None:

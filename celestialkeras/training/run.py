@@ -16,7 +16,7 @@ from typing import Any
 
 from celestialkeras import __version__
 from celestialkeras.errors import RunError
-from celestialkeras.files import PARTIAL_PREFIX, write_text
+from celestialkeras.files import PARTIAL_PREFIX, user_rights, write_text
 from celestialkeras.training.options import TrainOptions, load_options
 
 RUNS = Path("runs")
@@ -131,7 +131,7 @@ def create_run(options: TrainOptions, digest: str, runs: Path = RUNS, name: str 
         write_text(partial / "config.toml", options.to_toml())
         held = _provenance(options, digest)
         write_text(partial / "versions.json", json.dumps(held, indent=1) + "\n")
-        partial.chmod(0o777 & ~_umask())
+        partial.chmod(user_rights(0o777))
         folder = runs / (name or _free_name(runs, options.model))
         partial.rename(folder)
     except BaseException:
@@ -231,12 +231,6 @@ def _free_name(runs: Path, model: str) -> str:
         count += 1
         name = f"{stem}-{count}"
     return name
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _provenance(options: TrainOptions, digest: str) -> dict[str, Any]:

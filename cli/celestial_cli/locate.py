@@ -34,10 +34,15 @@ def artifacts_folder(run: Run) -> Path:
     return run.folder / "artifacts"
 
 
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run's configuration."""
+    return Run(path).config.is_file()
+
+
 def run_of_artifact(artifact: Path) -> Run | None:
     """The run that an artifact lies in, if it lies in one."""
     run = Run(artifact.resolve().parent.parent)
-    return run if run.config.is_file() and artifacts_folder(run) == artifact.resolve().parent else None
+    return run if is_run(run.folder) and artifacts_folder(run) == artifact.resolve().parent else None
 
 
 def is_artifact(path: Path) -> bool:
@@ -59,7 +64,7 @@ def find_artifacts(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if is_artifact(path):
             found.append(path)
-        elif (path / "config.toml").is_file():
+        elif is_run(path):
             found += _of_run(open_run(path))
         else:
             raise ArtifactError(f"{path}: neither an artifact (it has no {CARD_NAME}) nor a run")
@@ -80,7 +85,7 @@ def find_model(path: Path | None) -> tuple[Path, Run | None]:
         if not path.is_file():
             raise ModelError(f"{path}: no such model; `celestial train` makes one")
         beside = path.parent
-        return path, Run(beside) if (beside / "config.toml").is_file() else None
+        return path, Run(beside) if is_run(beside) else None
     run = open_run(path)
     return run.require_model(), run
 

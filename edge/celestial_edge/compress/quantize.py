@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from celestial_edge.card import (
     MODEL_NAME,
@@ -29,12 +28,12 @@ from celestial_edge.compress.export import export_tflite
 from celestial_edge.device.runtime import Classifier
 from celestial_edge.recipes import FLOAT32, STATIC_INT8
 from celestialkeras.errors import ExportError, QualityGateError
-from celestialkeras.evaluation.evaluate import evaluate, frame_batches
+from celestialkeras.evaluation.evaluate import FrameBatch, evaluate, frame_batches
 from celestialkeras.evaluation.gate import Judgement, Outcome, compare, judge
 from celestialkeras.evaluation.metrics import Evaluation
 from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
 from celestialkeras.evaluation.report import judgement_to_json, to_json
-from celestialkeras.files import PARTIAL_PREFIX, discard_partials, sha256_of
+from celestialkeras.files import PARTIAL_PREFIX, discard_partials, sha256_of, user_rights
 from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.manifest import LABELS
 from celestialkeras.lcid.shards import Record
@@ -115,18 +114,19 @@ def quantize_int8(
         "versions": {name: version(name) for name in ("celestialkeras", "tensorflow", "keras", "ai-edge-litert")},
     }
     contract = InputContract(dataset.shape, binning, "float32", dataset.stretch)
-    golden = [next((r for r in validation if r.observation.label == label), None) for label in LABELS]
+    first = [next((r for r in validation if r.observation.label == label), None) for label in LABELS]
+    golden_records = [record for record in first if record is not None]
+    (golden,) = frame_batches(dataset, golden_records, binning, batch_size=len(golden_records))
     discard_partials(folder)
-    golden_frames = _frames([record for record in golden if record is not None], dataset, binning)
     before = evaluate(KerasPredictor(model), frame_batches(dataset, validation, binning))
 
     # Both take their names together: a half-done run must not leave artifacts of two models side by side.
     with _replacing_folder(folder / FLOAT32) as partial_float, _replacing_folder(folder / STATIC_INT8) as partial:
         card = Card(model.name, FLOAT32, contract, 1.0, {}, provenance, {"before": to_json(before)})
-        _write(partial_float, card, export_tflite(model, FLOAT32), golden_frames, options.threads)
+        _write(partial_float, card, export_tflite(model, FLOAT32), golden, options.threads)
         content = export_tflite(model, STATIC_INT8, (dataset.codes(record, binning) for record in calibration))
         card = Card(model.name, STATIC_INT8, replace(contract, dtype="int8"), 1.0, {}, provenance, {})
-        classifier = _write(partial, card, content, golden_frames, options.threads)
+        card, classifier = _write(partial, card, content, golden, options.threads)
         after = evaluate(classifier, frame_batches(dataset, validation, binning))
         judgement = judge(compare(before.predictions, after.predictions), options.max_drop)
         if judgement.outcome is Outcome.FAIL:
@@ -135,7 +135,7 @@ def quantize_int8(
                 shutil.rmtree(folder / recipe, ignore_errors=True)
             raise QualityGateError(f"{model_path}: {judgement.reason}; no artifact was left under its name")
         accuracy = {"before": to_json(before), "after": to_json(after), "gate": judgement_to_json(judgement)}
-        write_card(partial, replace(classifier.card, accuracy=accuracy))
+        write_card(partial, replace(card, accuracy=accuracy))
     return QuantizeResult(folder / STATIC_INT8, folder / FLOAT32, judgement, before, after)
 
 
@@ -159,25 +159,16 @@ def balanced_frames(records: Sequence[Record], count: int, seed: int) -> list[Re
     return list(itertools.islice(turns, count))
 
 
-@dataclass(frozen=True, eq=False)
-class _Frames:
-    codes: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
-
-
-def _frames(records: Sequence[Record], dataset: LcidDataset, binning: int) -> _Frames:
-    codes = np.stack([dataset.codes(record, binning) for record in records])
-    return _Frames(codes, np.array([record.observation.label_code for record in records], np.int64))
-
-
-def _write(partial: Path, card: Card, content: bytes, golden: _Frames, threads: int) -> Classifier:
-    """Fills an artifact folder and loads it: what the golden frames must give is what it gives here."""
+def _write(partial: Path, card: Card, content: bytes, golden: FrameBatch, threads: int) -> tuple[Card, Classifier]:
+    """Fills an artifact folder: what the golden frames must give is what the artifact gives here."""
     (partial / MODEL_NAME).write_bytes(content)
     write_card(partial, replace(card, files=hash_files(partial)))
-    logits = Classifier(partial, threads).logits(golden.codes)
-    write_golden(partial, GoldenFrames(golden.codes, logits, golden.labels))
-    write_card(partial, replace(card, files=hash_files(partial)))
-    return Classifier(partial, threads)
+    classifier = Classifier(partial, threads)
+    labels = np.array([observation.label_code for observation in golden.observations], np.int64)
+    write_golden(partial, GoldenFrames(golden.codes, classifier.logits(golden.codes), labels))
+    sealed = replace(card, files=hash_files(partial))
+    write_card(partial, sealed)
+    return sealed, classifier
 
 
 def _calibration_digest(records: Sequence[Record]) -> str:
@@ -192,7 +183,7 @@ def _replacing_folder(folder: Path) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(prefix=PARTIAL_PREFIX, dir=folder.parent))
     try:
         yield partial
-        partial.chmod(0o755)
+        partial.chmod(user_rights(0o777))
         if folder.exists():
             # A folder cannot be replaced in one step: for an instant there is none, never a half-written one.
             folder.rename(partial.with_suffix(".old"))
