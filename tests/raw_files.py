@@ -12,20 +12,19 @@ from astropy.io import fits
 
 from celestialkeras.lcid.detectors import CHIP_HDUS, WFC3_UVIS, Detector
 
-BIASES = {1: (2500, 2510), 4: (2520, 2530)}
-"""Bias of the left and of the right amplifier of each chip that `raw_counts` makes, DN."""
+BIASES = {1: (2500, 2510, 2540, 2550), 4: (2520, 2530, 2560, 2570)}
+"""Bias of each channel of each chip that `raw_counts` makes, from left to right, DN; Hubble has the first two."""
 
 SKY = 40
 """Signal of its imaging pixels above the bias, DN."""
 
 
 def raw_counts(detector: Detector, hdu: int) -> np.ndarray:
-    """A raw chip: two biases, noise of 3 DN, sky on the imaging pixels only, and each pixel's place readable."""
+    """A raw chip: a bias for each channel, noise of 3 DN, and sky on the imaging pixels only."""
     rng = np.random.default_rng(hdu)
     counts = rng.normal(0.0, 3.0, detector.raw_shape).round()
-    columns = detector.raw_shape[1]
-    counts[:, : columns // 2] += BIASES[hdu][0]
-    counts[:, columns // 2 :] += BIASES[hdu][1]
+    for channel, bias in zip(detector.channels, BIASES[hdu], strict=False):
+        counts[:, slice(*channel.columns)] += bias
     first = detector.first_imaging_row(hdu)
     for start, stop in detector.imaging_columns():
         counts[first : first + detector.imaging_rows, start:stop] += SKY
@@ -44,7 +43,7 @@ class RawFile:
     def hdus(self) -> fits.HDUList:
         cards = {
             "INSTRUME": self.detector.instrume,
-            "DETECTOR": self.detector.detector,
+            "DETECTOR": self.detector.detectors[0],
             "ROOTNAME": "iddt11fxq",
             "TARGNAME": "NGC4298",
             "EXPTIME": 350.0,
@@ -55,7 +54,11 @@ class RawFile:
             "CCDAMP": "ABCD",
             "SUBARRAY": False,
         }
-        wheels = {"FILTER": "F625W"} if self.detector is WFC3_UVIS else {"FILTER1": "CLEAR1L", "FILTER2": "F814W"}
+        wheels = {
+            "ACS/WFC": {"FILTER1": "CLEAR1L", "FILTER2": "F814W"},
+            "WFC3/UVIS": {"FILTER": "F625W"},
+            "CSST/MSC": {"FILTER": "g"},
+        }[self.detector.instrument]
         primary = fits.PrimaryHDU()
         primary.header.update({**cards, **wheels, **self.primary})
         hdus = fits.HDUList([primary])

@@ -1,7 +1,8 @@
 """FITS chip -> Frame: one CCD chip of one exposure as stored, with its amplifiers' bias levels.
 
-Reads `raw.fits`, `flt.fits` and `flc.fits` of ACS/WFC and WFC3/UVIS, plain, gzip- or Rice-compressed. Everything that
-the headers can decide is decided before pixels are read: a file is refused by name before memory is allocated for it.
+Reads `raw.fits`, `flt.fits` and `flc.fits` of ACS/WFC and WFC3/UVIS and raw windows of CSST/MSC (see `detectors`),
+plain, gzip- or Rice-compressed. Everything that the headers can decide is decided before pixels are read: a file is
+refused by name before memory is allocated for it.
 
 Saturated pixels stay as stored (a raw file's converter tops out at 65535) and land in the brightest code. NaN pixels
 of calibrated files stay NaN, and the stretch gives them the code of the sky.
@@ -9,7 +10,7 @@ of calibrated files stay NaN, and the stretch gives them the code of the sky.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -27,7 +28,7 @@ from celestialkeras.errors import (
     UnsupportedReadoutError,
     WrongHduError,
 )
-from celestialkeras.lcid.detectors import CHIP_HDUS, CHIP_SHAPE
+from celestialkeras.lcid.detectors import CHIP_HDUS, CHIP_SHAPE, Detector
 from celestialkeras.lcid.headers import (
     ChipLayout,
     check_readout,
@@ -60,8 +61,8 @@ class Frame:
     Attributes:
         data: Imaging pixels as stored, `(2048, 4096)`: `uint16` DN for raw files, `float32` electrons for calibrated
             ones. Row 0 is the first row of the file.
-        bias: Bias level of the left and of the right amplifier, DN; zero for calibrated files.
-        split_column: First column that the right amplifier reads.
+        bias: Bias level of each amplifier's channel from left to right, DN; zero for calibrated files.
+        channel_columns: Columns `(start, stop)` that each of them reads; together they tile the frame.
         obsid: Rootname of the exposure, lower case.
         hdu: HDU index of the chip, 1 or 4.
         instrument: Manifest name of the instrument, such as `ACS/WFC`.
@@ -74,8 +75,8 @@ class Frame:
     """
 
     data: npt.NDArray[np.uint16] | npt.NDArray[np.float32]
-    bias: tuple[float, float]
-    split_column: int
+    bias: tuple[float, ...]
+    channel_columns: tuple[tuple[int, int], ...]
     obsid: str
     hdu: int
     instrument: str
@@ -86,14 +87,14 @@ class Frame:
     dec: float
     date: str
 
-    def halves(self) -> tuple[tuple[slice, float], tuple[slice, float]]:
-        """Columns and bias level (DN) of the left and of the right amplifier."""
-        return (slice(0, self.split_column), self.bias[0]), (slice(self.split_column, None), self.bias[1])
+    def channels(self) -> tuple[tuple[slice, float], ...]:
+        """Columns and bias level (DN) of each amplifier's channel, from left to right."""
+        return tuple((slice(*columns), bias) for columns, bias in zip(self.channel_columns, self.bias, strict=True))
 
     def calibrated(self) -> npt.NDArray[np.float32]:
         """Pixels with each amplifier's bias subtracted: `float32 (2048, 4096)`, DN (electrons if calibrated)."""
         pixels = self.data.astype(np.float32)
-        for columns, bias in self.halves():
+        for columns, bias in self.channels():
             pixels[:, columns] -= np.float32(bias)
         return pixels
 
@@ -106,7 +107,7 @@ def read_frame(path: str | Path, hdu: int) -> Frame:
 
     Args:
         path: A `raw`, `flt` or `flc` file: `.fits`, `.fits.gz` or `.fits.fz`.
-        hdu: HDU index of the chip: 1 (lower, amplifiers C and D) or 4 (upper, amplifiers A and B).
+        hdu: HDU index of the chip: 1 (lower, on Hubble amplifiers C and D) or 4 (upper, A and B).
 
     Returns:
         The chip with its bias levels and the header cards that the project uses.
@@ -117,7 +118,7 @@ def read_frame(path: str | Path, hdu: int) -> Frame:
         TruncatedFrameError: The file ends before the chip does.
         WrongHduError: `hdu` is not 1 or 4, is missing in the file, or is no science extension.
         NoDataError: The extension holds no pixels.
-        UnsupportedDetectorError: Neither ACS/WFC nor WFC3/UVIS.
+        UnsupportedDetectorError: Neither ACS/WFC nor WFC3/UVIS nor an imaging chip of CSST/MSC.
         UnsupportedReadoutError: Subarray, binned or partial readout, or a size the detector never gives.
         UnsupportedFilterError: Grism, prism, ramp, quad, polarizer or no filter.
         BlankFrameError: All pixels have one value, or none is finite.
@@ -129,7 +130,7 @@ def read_frame(path: str | Path, hdu: int) -> Frame:
         primary = read_header(stream, 0, path)
         detector = find_detector(primary, path)
         check_readout(primary, path)
-        filter_name = find_filter(primary, path)
+        filter_name = find_filter(primary, detector, path)
         header = seek_extension(stream, primary, hdu, path)
         layout = find_layout(stream, header, detector, hdu, path)
         rows = _decompressed_rows if layout.compressed else _stored_rows
@@ -137,7 +138,7 @@ def read_frame(path: str | Path, hdu: int) -> Frame:
     return Frame(
         data=data,
         bias=bias,
-        split_column=CHIP_SHAPE[1] // 2,
+        channel_columns=detector.frame_columns(),
         obsid=text_card(primary, "ROOTNAME").lower() or path.name.split("_")[0].split(".")[0].lower(),
         hdu=hdu,
         instrument=detector.instrument,
@@ -148,6 +149,28 @@ def read_frame(path: str | Path, hdu: int) -> Frame:
         dec=number_card(header, "CRVAL2", number_card(primary, "DEC_TARG")),
         date="T".join(filter(None, (text_card(primary, "DATE-OBS"), text_card(primary, "TIME-OBS")))),
     )
+
+
+def trim_overscan(
+    counts: npt.NDArray[np.uint16], detector: Detector, hdu: int, path: Path
+) -> tuple[npt.NDArray[np.uint16], tuple[float, ...]]:
+    """Pixels and bias levels of a raw chip that is in memory: what `read_frame` would give of it in a file.
+
+    Args:
+        counts: `uint16` of the detector's `raw_shape`, DN.
+        detector: The detector.
+        hdu: 1 or 4: which chip.
+        path: What to call it in errors.
+
+    Returns:
+        `uint16 (2048, 4096)`, DN, and the bias of each amplifier, DN.
+
+    Raises:
+        UnsupportedReadoutError: An amplifier's overscan has no level.
+        BlankFrameError: All pixels have one value.
+    """
+    first = detector.first_imaging_row(hdu)
+    return _trimmed([(0, counts[first : first + CHIP_SHAPE[0]])], detector, hdu, path)
 
 
 def _stored_rows(stream: BufferedIOBase, layout: ChipLayout, path: Path) -> Iterator[tuple[int, npt.NDArray[Any]]]:
@@ -206,7 +229,7 @@ def _decompressed_rows(
 
 def _gather(
     blocks: Iterator[tuple[int, npt.NDArray[Any]]], layout: ChipLayout, path: Path
-) -> tuple[npt.NDArray[Any], tuple[float, float]]:
+) -> tuple[npt.NDArray[Any], tuple[float, ...]]:
     """Puts blocks of stored rows together as a frame's pixels, and measures the bias of each amplifier."""
     detector = layout.detector
     if layout.kind == "calibrated":
@@ -217,25 +240,41 @@ def _gather(
         if not finite.any() and not np.isfinite(pixels).any():
             raise BlankFrameError(f"{path}: no pixel is finite")
         _refuse_constant(pixels, path)
-        return pixels, (0.0, 0.0)
-    regions = detector.bias_columns + (detector.fallback_bias_columns or ())
-    overscan = [np.empty((CHIP_SHAPE[0], stop - start), np.uint16) for start, stop in regions]
+        return pixels, (0.0,) * len(detector.channels)
+    return _trimmed(blocks, detector, layout.hdu, path)
+
+
+def _trimmed(
+    blocks: Iterable[tuple[int, npt.NDArray[Any]]], detector: Detector, hdu: int, path: Path
+) -> tuple[npt.NDArray[np.uint16], tuple[float, ...]]:
+    """Cuts the overscan off blocks of raw rows, and measures the bias of each amplifier in it."""
+    overscan = {
+        region: np.empty((CHIP_SHAPE[0], region[1] - region[0]), np.uint16)
+        for channel in detector.channels
+        for region in (channel.bias, channel.fallback_bias)
+        if region is not None
+    }
     pixels = np.empty(CHIP_SHAPE, np.uint16)
-    half = CHIP_SHAPE[1] // 2
+    moves = [
+        (slice(*columns), slice(*imaging))
+        for columns, imaging in zip(detector.frame_columns(), detector.imaging_columns(), strict=True)
+    ]
     for row, block in blocks:
         rows = slice(row, row + len(block))
-        for (start, stop), columns in zip(detector.imaging_columns(), (slice(0, half), slice(half, None)), strict=True):
-            pixels[rows, columns] = block[:, start:stop]
-        for (start, stop), region in zip(regions, overscan, strict=True):
+        for columns, imaging in moves:
+            pixels[rows, columns] = block[:, imaging]
+        for (start, stop), region in overscan.items():
             region[rows] = block[:, start:stop]
     _refuse_constant(pixels, path)
     bias = []
-    for side, name in enumerate(("left", "right")):
-        level = next((level for region in overscan[side::2] if (level := _bias_level(region)) is not None), None)
+    for channel, amplifier in zip(detector.channels, detector.amplifiers(hdu), strict=True):
+        level = _bias_level(overscan[channel.bias])
+        if level is None and channel.fallback_bias is not None:
+            level = _bias_level(overscan[channel.fallback_bias])
         if level is None:
-            raise UnsupportedReadoutError(f"{path}: the overscan of the {name} amplifier has no level")
+            raise UnsupportedReadoutError(f"{path}: the overscan of amplifier {amplifier} has no level")
         bias.append(level)
-    return pixels, (bias[0], bias[1])
+    return pixels, tuple(bias)
 
 
 def _bias_level(overscan: npt.NDArray[np.uint16]) -> float | None:

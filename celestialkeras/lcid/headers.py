@@ -47,13 +47,11 @@ _END = b"END".ljust(_CARD)
 _LARGEST_HEADER = 500
 
 _CLEAR = ("CLEAR", "CLEAR1L", "CLEAR2L", "CLEAR1S", "CLEAR2S", "N/A", "")
-_REFUSED_FILTERS = (
-    ("G", "grism"),
-    ("PR", "prism"),
-    ("FR", "ramp filter"),
-    ("FQ", "quad filter"),
-    ("POL", "polarizer"),
-)
+# By telescope, since `g` is a filter of CSST.
+_REFUSED_FILTERS = {
+    "HST": (("G", "grism"), ("PR", "prism"), ("FR", "ramp filter"), ("FQ", "quad filter"), ("POL", "polarizer")),
+    "CSST": (("GU", "grating"), ("GV", "grating"), ("GI", "grating")),
+}
 
 # What the FITS and gzip readers raise on damaged input, beside their own warnings.
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, zlib.error, fits.VerifyError)
@@ -166,7 +164,7 @@ def seek_extension(stream: BufferedIOBase, primary: fits.Header, hdu: int, path:
     for index in range(1, hdu + 1):
         claimed = _claimed_bytes(header, index - 1, path)
         if claimed > _LARGEST_EXTENSION:
-            raise UnsupportedReadoutError(f"{path}: HDU {index - 1} claims {claimed} bytes, more than any HST chip")
+            raise UnsupportedReadoutError(f"{path}: HDU {index - 1} claims {claimed} bytes, more than any chip")
         with reading(path, f"HDU {index - 1}"):
             stream.seek(-(-claimed // _FITS_BLOCK) * _FITS_BLOCK, os.SEEK_CUR)
             ended = not stream.peek(1)  # type: ignore[attr-defined]
@@ -205,7 +203,7 @@ def find_detector(primary: fits.Header, path: Path) -> Detector:
     """
     received = text_card(primary, "INSTRUME"), text_card(primary, "DETECTOR")
     for detector in DETECTORS.values():
-        if received == (detector.instrume, detector.detector):
+        if received[0] == detector.instrume and received[1] in detector.detectors:
             return detector
     named = "/".join(filter(None, received)) or "no INSTRUME card"
     raise UnsupportedDetectorError(f"{path}: detector must be one of {', '.join(DETECTORS)}. Received: {named}")
@@ -224,16 +222,21 @@ def check_readout(primary: fits.Header, path: Path) -> None:
         raise UnsupportedReadoutError(f"{path}: read by amplifier(s) {amplifiers}; only ABCD readouts are read")
 
 
-def find_filter(primary: fits.Header, path: Path) -> str:
+def find_filter(primary: fits.Header, detector: Detector, path: Path) -> str:
     """The one filter that a primary header names; on ACS whichever of its two wheels is not clear.
+
+    Names of Hubble's filters come in upper case; CSST's are kept as they are.
 
     Raises:
         UnsupportedFilterError: Not exactly one filter, or no plain one.
     """
     cards = ("FILTER",) if "FILTER" in primary else ("FILTER1", "FILTER2")
-    names = [name for card in cards if (name := text_card(primary, card).upper()) not in _CLEAR]
+    written = [text_card(primary, card) for card in cards]
+    if detector.telescope == "HST":
+        written = [name.upper() for name in written]
+    names = [name for name in written if name not in _CLEAR]
     for name in names:
-        for prefix, kind in _REFUSED_FILTERS:
+        for prefix, kind in _REFUSED_FILTERS[detector.telescope]:
             if name.startswith(prefix):
                 raise UnsupportedFilterError(f"{path}: taken through a {kind}. Received: {name}")
     if len(names) != 1:
@@ -277,15 +280,17 @@ def find_layout(stream: BufferedIOBase, header: fits.Header, detector: Detector,
     if shape == detector.raw_shape and stored == (16, 32768, 1):
         return ChipLayout("raw", detector, hdu, detector.raw_shape, np.dtype(">u2"), compressed)
     # Calibrated pixels are float32; cut-down files also hold whole electrons as plain int16.
-    if shape == detector.calibrated_shape and stored in ((-32, 0, 1), (16, 0, 1)):
+    if detector.calibrated and shape == detector.calibrated_shape and stored in ((-32, 0, 1), (16, 0, 1)):
         dtype = np.dtype(">f4" if stored[0] == -32 else ">i2")
         return ChipLayout("calibrated", detector, hdu, detector.calibrated_shape, dtype, compressed)
-    size = " x ".join(map(str, shape))
-    raw, calibrated = (" x ".join(map(str, s)) for s in (detector.raw_shape, detector.calibrated_shape))
-    raise UnsupportedReadoutError(
-        f"{path}: HDU {hdu} of a full {detector.instrument} chip is {raw} unsigned 16-bit (raw) or {calibrated} "
-        f"float32 (flt, flc). Received: {size}, BITPIX={stored[0]}, BZERO={stored[1]}"
-    )
+    size, raw, calibrated = (" x ".join(map(str, s)) for s in (shape, detector.raw_shape, detector.calibrated_shape))
+    wanted = f"HDU {hdu} of a {detector.instrument} window is {raw} unsigned 16-bit (raw)"
+    if detector.calibrated:
+        wanted = (
+            f"HDU {hdu} of a full {detector.instrument} chip is {raw} unsigned 16-bit (raw) or {calibrated} "
+            "float32 (flt, flc)"
+        )
+    raise UnsupportedReadoutError(f"{path}: {wanted}. Received: {size}, BITPIX={stored[0]}, BZERO={stored[1]}")
 
 
 def text_card(header: fits.Header, card: str) -> str:

@@ -87,9 +87,10 @@ def estimate_background(frame: Frame) -> Background:
     """
     start = _SAMPLE_STEP // 2
     sample = frame.data[start::_SAMPLE_STEP, start::_SAMPLE_STEP].astype(np.float32)
-    split = -(-(frame.split_column - start) // _SAMPLE_STEP)
-    sample[:, :split] -= np.float32(frame.bias[0])
-    sample[:, split:] -= np.float32(frame.bias[1])
+    for (first, last), bias in zip(frame.channel_columns, frame.bias, strict=True):
+        # The first sampled column in the channel, and the first one beyond it.
+        columns = slice(max(-(-(first - start) // _SAMPLE_STEP), 0), max(-(-(last - start) // _SAMPLE_STEP), 0))
+        sample[:, columns] -= np.float32(bias)
     if frame.data.dtype == np.uint16:
         dither = (np.arange(sample.size, dtype=np.uint32) * _GOLDEN_RATIO).astype(np.float32) * np.float32(2**-32)
         sample += dither.reshape(sample.shape) - np.float32(0.5)
@@ -139,7 +140,7 @@ def encode(
     if out.shape != frame.data.shape or out.dtype not in (np.uint8, np.int8):
         raise ValueError(f"`out` must be uint8 or int8 {frame.data.shape}. Received: {out.dtype} {out.shape}")
     if frame.data.dtype == np.uint16:
-        levels = [bias + background.sky for _, bias in frame.halves()]
+        levels = [bias + background.sky for _, bias in frame.channels()]
         tables = [_table(np.ceil(level + background.noise * stretch.thresholds()), out.dtype) for level in levels]
         _look_up_counts(frame, np.concatenate(tables), out)
     else:
@@ -193,9 +194,10 @@ def _table(edges: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[
 
 
 def _look_up_counts(frame: Frame, tables: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
-    """Looks counts up in the left amplifier's table followed by the right one's."""
+    """Looks counts up in the amplifiers' tables, which follow one another from left to right."""
     index = np.zeros((_BLOCK_ROWS, frame.data.shape[1]), np.intp)
-    index[:, frame.split_column :] = _TABLE_SIZE
+    for channel, (columns, _) in enumerate(frame.channels()):
+        index[:, columns] = channel * _TABLE_SIZE
     # Only the low 16 bits of an index change from block to block; the rest says which table, and stays.
     words = index.view(np.uint16).reshape(*index.shape, -1)
     low = words[..., 0 if sys.byteorder == "little" else -1]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,14 @@ unhurried = settings(deadline=None)
 SHAPE = (1024, 1024)
 
 
-def frame_of(data: np.ndarray, bias: tuple[float, float] = (0.0, 0.0), split_column: int | None = None) -> Frame:
+def frame_of(data: np.ndarray, bias: tuple[float, ...] = (0.0, 0.0), split_column: int | None = None) -> Frame:
+    edges = np.linspace(0, data.shape[1], len(bias) + 1).astype(int).tolist()
+    if split_column is not None:
+        edges[1] = split_column
     return Frame(
         data=data,
         bias=bias,
-        split_column=data.shape[1] // 2 if split_column is None else split_column,
+        channel_columns=tuple(pairwise(edges)),
         obsid="iddt11fxq",
         hdu=1,
         instrument="WFC3/UVIS",
@@ -59,7 +63,7 @@ stretches = st.builds(Stretch, black=st.floats(-20, -0.5), white=st.floats(10, 5
 def test_table_equals_the_direct_formula_on_every_count(stretch: Stretch, background: Background) -> None:
     frame = every_count()
     codes = encode(frame, stretch, background)
-    for columns, bias in frame.halves():
+    for columns, bias in frame.channels():
         expected = direct_codes(frame.data[:, columns].astype(np.float64) - bias, stretch, background)
         expected[-1, -1] = 255
         off = codes[:, columns] != expected
@@ -73,7 +77,7 @@ def test_table_equals_the_direct_formula_on_every_count(stretch: Stretch, backgr
 def test_codes_never_fall_as_counts_rise(stretch: Stretch, background: Background, bias: tuple[float, float]) -> None:
     frame = every_count(bias)
     codes = encode(frame, stretch, background)
-    for columns, _ in frame.halves():
+    for columns, _ in frame.channels():
         steps = np.diff(codes[:, columns].ravel().astype(int))
         assert steps.min() >= 0
         assert codes[-1, columns][-1] == 255, "a saturated pixel is white"
@@ -136,6 +140,24 @@ def test_two_amplifiers_give_the_same_code_for_the_same_signal() -> None:
     counts = np.hstack([signal + 2500, signal + 2613]).astype(np.uint16)
     codes = encode(frame_of(counts, (2500.0, 2613.0)), Stretch(), Background(40.0, 3.0))
     np.testing.assert_array_equal(codes[:, :256], codes[:, 256:])
+
+
+def test_four_channels_give_the_same_code_for_the_same_signal() -> None:
+    rng = np.random.default_rng(1)
+    signal = rng.integers(-10, 5000, (64, 128))
+    bias = (500.0, 517.0, 489.0, 640.0)
+    frame = frame_of(np.hstack([signal + int(level) for level in bias]).astype(np.uint16), bias)
+    codes = encode(frame, Stretch(), Background(40.0, 3.0))
+    for columns, _ in frame.channels():
+        np.testing.assert_array_equal(codes[:, columns], codes[:, :128])
+
+
+def test_background_of_four_channels_is_that_above_their_biases() -> None:
+    bias = np.array([500.0, 517.0, 489.0, 640.0])
+    levels = np.repeat(bias, 256)[None, :] + np.random.default_rng(3).normal(40.0, 5.0, (1024, 1024))
+    background = estimate_background(frame_of(levels.round().astype(np.uint16), tuple(bias)))
+    assert background.sky == pytest.approx(40.0, abs=0.3)
+    assert background.noise == pytest.approx(5.0, rel=0.05)
 
 
 def test_amplifiers_may_meet_anywhere() -> None:
