@@ -89,6 +89,18 @@ class MismatchedFrameError(FrameError):
     reason = "mismatch"
 
 
+class NotPictureError(FrameError):
+    """The file is no PNG, JPEG, TIFF or FITS image, or is damaged beyond reading."""
+
+    reason = "not-a-picture"
+
+
+class OversizedPictureError(FrameError):
+    """The picture has more pixels than are read into memory."""
+
+    reason = "too-large"
+
+
 class ManifestError(CelestialError):
     """A manifest cannot be read, or one of its cells is not allowed."""
 

@@ -6,11 +6,12 @@ import hashlib
 import importlib.util
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from celestialkeras.errors import (
     DatasetError,
@@ -33,26 +34,65 @@ _FRAMES_PER_SHARD = 16
 _PRODUCTS = ("raw", "flc", "flt")
 
 
+RowEncoder = Callable[[Observation, Stretch], EncodedFrame]
+"""Makes the codes of one manifest row, or raises a FrameError; a function of a module, since it travels to workers."""
+
+
+class FrameSource(Protocol):
+    """Where the frames of a build come from."""
+
+    def digest(self) -> str:
+        """What decides the pixels beside the rows and the stretch; empty where the rows say it all."""
+        ...
+
+    def encoders(self, batches: Sequence[Sequence[Observation]]) -> Sequence[RowEncoder]:
+        """One encoder for each batch of rows, holding no more than that batch needs; asked for once a build."""
+        ...
+
+
+@dataclass(frozen=True)
+class FitsFolder:
+    """FITS files in a folder and its subfolders, found by rootname.
+
+    Attributes:
+        folder: The folder.
+    """
+
+    folder: Path
+
+    def digest(self) -> str:
+        """See `FrameSource.digest`."""
+        return ""
+
+    def encoders(self, batches: Sequence[Sequence[Observation]]) -> list[RowEncoder]:
+        """See `FrameSource.encoders`."""
+        paths = _find_files(self.folder)
+        return [
+            partial(_encode_file, self.folder, {row.obsid: paths[row.obsid] for row in batch if row.obsid in paths})
+            for batch in batches
+        ]
+
+
 @dataclass(frozen=True)
 class BuildPlan:
     """What goes into a data set folder.
 
     Attributes:
         rows: Manifest rows, each with `extra["split"]`.
-        frames: Folder that holds the FITS files, searched with its subfolders.
+        source: Where their frames come from.
         stretch: Shape of the stretch.
         seed: Seed of the split, for the record.
     """
 
     rows: Sequence[Observation]
-    frames: Path
+    source: FrameSource
     stretch: Stretch
     seed: int
 
     def digest(self) -> str:
         """SHA-256 of all that decides the shards' contents."""
         rows = [asdict(row) for row in self.rows]
-        text = json.dumps([SCHEMA, rows, asdict(self.stretch), _FRAMES_PER_SHARD])
+        text = json.dumps([SCHEMA, rows, asdict(self.stretch), _FRAMES_PER_SHARD, self.source.digest()])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -61,14 +101,13 @@ class _ShardPlan:
     folder: Path
     name: str
     rows: Sequence[Observation]
-    paths: Sequence[Path | None]
-    frames: Path
+    encode_row: RowEncoder
     stretch: Stretch
 
 
 def plan_build(
     rows: Sequence[Observation],
-    frames: str | Path,
+    source: str | Path | FrameSource,
     *,
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
     seed: int = 0,
@@ -78,19 +117,20 @@ def plan_build(
 
     Args:
         rows: The manifest; rows with a `split` column keep their side.
-        frames: Folder of the FITS files.
+        source: Folder of the FITS files, or another source of frames.
         fractions: Shares of train, validation and test.
         seed: Seed of the split.
         stretch: Shape of the stretch; the default one if not given.
 
     Raises:
-        DatasetError: `frames` is no folder.
+        DatasetError: `source` is a path to no folder.
         ManifestError: The rows cannot be split so.
     """
-    frames = Path(frames)
-    if not frames.is_dir():
-        raise DatasetError(f"{frames}: no such folder of FITS files")
-    return BuildPlan(tuple(split_by_object(rows, fractions, seed)), frames, stretch or Stretch(), seed)
+    if isinstance(source, (str, Path)):
+        if not Path(source).is_dir():
+            raise DatasetError(f"{source}: no such folder of FITS files")
+        source = FitsFolder(Path(source))
+    return BuildPlan(tuple(split_by_object(rows, fractions, seed)), source, stretch or Stretch(), seed)
 
 
 def build_dataset(
@@ -136,8 +176,34 @@ def build_dataset(
     except BrokenProcessPool as error:
         raise DatasetError(f"{folder}: a worker died, out of memory? Run again with fewer workers") from error
     write_summary(
-        folder, [shard.name for shard in shards], plan.stretch, plan_sha256=plan.digest(), split_seed=plan.seed
+        folder,
+        [shard.name for shard in shards],
+        plan.stretch,
+        source=plan.source.digest(),
+        plan_sha256=plan.digest(),
+        split_seed=plan.seed,
     )
+
+
+def encode_frame(row: Observation, frame: Frame, stretch: Stretch) -> EncodedFrame:
+    """Stretches a frame and notes what was measured on the way.
+
+    Args:
+        row: Its manifest row.
+        frame: The frame.
+        stretch: Shape of the stretch.
+    """
+    background = estimate_background(frame)
+    codes = encode(frame, stretch, background)
+    measured = {
+        "sky": background.sky,
+        "noise": background.noise,
+        "exptime": frame.exptime,
+        "bias_left": frame.bias[0],
+        "bias_right": frame.bias[-1],
+    }
+    # A header without EXPTIME gives NaN, which JSON does not know.
+    return EncodedFrame(row, codes, {name: value for name, value in measured.items() if math.isfinite(value)})
 
 
 def _claim(folder: Path, plan: BuildPlan) -> None:
@@ -159,13 +225,14 @@ def _claim(folder: Path, plan: BuildPlan) -> None:
 
 
 def _shards(plan: BuildPlan, folder: Path) -> Iterator[_ShardPlan]:
-    paths = _find_files(plan.frames)
+    batches: list[tuple[str, Sequence[Observation]]] = []
     for split in SPLITS:
-        rows = [row for row in plan.rows if row.extra["split"] == split]
-        for number, start in enumerate(range(0, len(rows), _FRAMES_PER_SHARD)):
-            part = rows[start : start + _FRAMES_PER_SHARD]
-            found = [paths.get(row.obsid) for row in part]
-            yield _ShardPlan(folder, f"{split}-{number:05d}.tfrecord", part, found, plan.frames, plan.stretch)
+        side = [row for row in plan.rows if row.extra["split"] == split]
+        for number, start in enumerate(range(0, len(side), _FRAMES_PER_SHARD)):
+            batches.append((f"{split}-{number:05d}.tfrecord", side[start : start + _FRAMES_PER_SHARD]))
+    encoders = plan.source.encoders([rows for _, rows in batches])
+    for (name, rows), encode_row in zip(batches, encoders, strict=True):
+        yield _ShardPlan(folder, name, rows, encode_row, plan.stretch)
 
 
 def _find_files(frames: Path) -> dict[str, Path]:
@@ -185,29 +252,22 @@ def _find_files(frames: Path) -> dict[str, Path]:
 def _build_shard(shard: _ShardPlan) -> None:
     frames: list[EncodedFrame] = []
     bad: list[dict[str, Any]] = []
-    for row, path in zip(shard.rows, shard.paths, strict=True):
+    for row in shard.rows:
         try:
-            if path is None:
-                raise FrameNotFoundError(f"{shard.frames}: no {row.obsid}_raw.fits, _flc.fits or _flt.fits")
-            frames.append(_encode_row(row, read_frame(path, row.hdu), path, shard.stretch))
+            frames.append(shard.encode_row(row, shard.stretch))
         except FrameError as error:
             bad.append({"obsid": row.obsid, "hdu": row.hdu, "reason": error.reason, "message": str(error)})
     write_shard(shard.folder, shard.name, frames, bad)
 
 
-def _encode_row(row: Observation, frame: Frame, path: Path, stretch: Stretch) -> EncodedFrame:
+def _encode_file(folder: Path, paths: Mapping[str, Path], row: Observation, stretch: Stretch) -> EncodedFrame:
+    path = paths.get(row.obsid)
+    if path is None:
+        raise FrameNotFoundError(f"{folder}: no {row.obsid}_raw.fits, _flc.fits or _flt.fits")
+    frame = read_frame(path, row.hdu)
     listed = (row.obsid, row.instrument, row.filter.upper())
-    found = (frame.obsid, frame.instrument, frame.filter)
+    # Published lists write some names of filters in lower case.
+    found = (frame.obsid, frame.instrument, frame.filter.upper())
     if listed != found:
         raise MismatchedFrameError(f"{path}: the manifest lists {' '.join(listed)}. Received: {' '.join(found)}")
-    background = estimate_background(frame)
-    codes = encode(frame, stretch, background)
-    measured = {
-        "sky": background.sky,
-        "noise": background.noise,
-        "exptime": frame.exptime,
-        "bias_left": frame.bias[0],
-        "bias_right": frame.bias[1],
-    }
-    # A header without EXPTIME gives NaN, which JSON does not know.
-    return EncodedFrame(row, codes, {name: value for name, value in measured.items() if math.isfinite(value)})
+    return encode_frame(row, frame, stretch)

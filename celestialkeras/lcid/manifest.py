@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 from celestialkeras.errors import ManifestError
 from celestialkeras.files import write_text
 from celestialkeras.lcid.detectors import CHIP_HDUS, DETECTORS
+from celestialkeras.lcid.tables import read_table
 
 LABELS = ("galaxy", "NSC")
 """Class names in the order of their codes: 0 = galaxy, 1 = nebula / star cluster (NSC)."""
@@ -40,9 +39,13 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 class Observation:
     """One chip of one exposure, as one row of a manifest.
 
+    Imported pictures (`celestialkeras.lcid.pictures`) are held as observations too, never read from a manifest: their
+    instrument is `picture`, their filter `unknown`, their `obsid` the file's path, their HDU 0 and their coordinates
+    NaN. False values in the published columns would pass for knowledge; these pass for nothing else.
+
     Attributes:
         object_id: Name of the target object, such as `NGC4298`; frames of one object stay on one side of a split.
-        instrument: `ACS/WFC` or `WFC3/UVIS`.
+        instrument: `ACS/WFC`, `WFC3/UVIS` or `CSST/MSC`.
         obsid: Rootname of the exposure: nine lower-case letters and digits, such as `iddt11fxq`.
         filter: Filter name, such as `F625W`.
         ra: Right ascension of the chip, degrees, ICRS, in [0, 360].
@@ -89,42 +92,16 @@ def read_manifest(path: str | Path) -> list[Observation]:
             is not allowed (row and column are named), or two rows are the same chip.
     """
     path = Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise ManifestError(f"{path}: no such manifest") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-    try:
-        # Unlike `splitlines`, this leaves line breaks within quoted cells, and Unicode's own, to the CSV reader.
-        table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise ManifestError(f"{path}: not valid CSV ({error})") from error
-    if not table:
-        raise ManifestError(f"{path}: empty; expected the columns {', '.join(COLUMNS)}")
-    header = [name.strip() for name in table[0]]
-    doubled = [name for name, count in Counter(header).items() if count > 1]
-    if doubled:
-        raise ManifestError(f"{path}: column {doubled[0]!r} stands twice in the header")
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        raise ManifestError(f"{path}: no column {missing[0]!r}; found {', '.join(filter(None, header))}")
     rows: list[Observation] = []
     first_line: dict[tuple[str, int], int] = {}
-    for line, cells in enumerate(table[1:], start=2):
-        if not any(cells):
-            continue
-        if len(cells) != len(header):
-            raise ManifestError(f"{path}: row {line} has {len(cells)} cells, the header {len(header)}")
-        row = _parse_row(dict(zip(header, cells, strict=True)), f"{path}: row {line}")
+    for line, cells in read_table(path, "manifest", COLUMNS):
+        row = _parse_row(cells, f"{path}: row {line}")
         if row.key in first_line:
             raise ManifestError(
                 f"{path}: row {line} repeats row {first_line[row.key]}: {row.obsid} HDU {row.hdu} stands twice"
             )
         first_line[row.key] = line
         rows.append(row)
-    if not rows:
-        raise ManifestError(f"{path}: a header but no rows")
     return rows
 
 

@@ -101,7 +101,7 @@ def test_a_data_set_holds_every_frame_of_its_manifest(frames: Path, unbroken: Pa
             "noise": background.noise,
             "exptime": 350.0,
             "bias_left": frame.bias[0],
-            "bias_right": frame.bias[1],
+            "bias_right": frame.bias[-1],
         }
     assert sorted(path.name for path in (unbroken / "shards").iterdir()) == sorted(
         f"{side}-00000.{suffix}" for side in SPLITS for suffix in ("tfrecord", "json")

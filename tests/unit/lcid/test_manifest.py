@@ -154,7 +154,7 @@ def test_angles_are_written_as_plain_numbers(tmp_path: Path, angle: Any) -> None
         ({"ID": ""}, "ID", "must be the printable name of an object. Received: ''"),
         ({"ID": "a\x07"}, "ID", "must be the printable name of an object"),
         ({"ID": '"a\nb"'}, "ID", r"Received: 'a\nb'"),
-        ({"Instrument": "WFPC2"}, "Instrument", "must be one of ACS/WFC, WFC3/UVIS. Received: 'WFPC2'"),
+        ({"Instrument": "WFPC2"}, "Instrument", "must be one of ACS/WFC, WFC3/UVIS, CSST/MSC. Received: 'WFPC2'"),
         ({"OBSID": "IDDT11FXQ"}, "OBSID", "must be a rootname of nine lower-case letters and digits"),
         ({"OBSID": "iddt11fx"}, "OBSID", "Received: 'iddt11fx'"),
         ({"Filter": "F606W+"}, "Filter", "must be a filter name such as F814W. Received: 'F606W+'"),

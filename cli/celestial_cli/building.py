@@ -1,0 +1,73 @@
+"""What the verbs that make data sets have in common: workers, shares of the sides, and what is said at the end."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from celestial_cli.terminal import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from celestialkeras.lcid.dataset import LcidDataset
+
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="all cores",
+    help="Processes at once.",
+)
+
+
+def _fractions(ctx: click.Context, param: click.Parameter, split: str) -> tuple[float, float, float]:
+    try:
+        train, validation, test = (float(part) / 100 for part in split.split("/"))
+    except ValueError:
+        raise click.BadParameter("must be three numbers such as 60/20/20", param_hint="--split") from None
+    if abs(train + validation + test - 1) > 1e-6 or min(train, validation, test) < 0:
+        raise click.BadParameter(f"must sum to 100. Received: {split}", param_hint="--split")
+    return train, validation, test
+
+
+fractions_option = click.option(
+    "--split",
+    "fractions",
+    default="60/20/20",
+    show_default=True,
+    callback=_fractions,
+    help="Per cent of train / validation / test frames.",
+)
+"""`--split`, as shares that sum to 1."""
+
+split_seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the split."
+)
+
+
+def print_dataset(dataset: LcidDataset, as_json: bool, train_options: str = "") -> None:
+    """Says what a data set holds; ends with exit code 1 where frames are missing from it.
+
+    Args:
+        dataset: The data set.
+        as_json: Whether to print JSON.
+        train_options: What the next step is called with beside `--data`.
+    """
+    from celestialkeras.lcid.manifest import SPLITS
+
+    counts = {side: len(dataset.records(side)) for side in SPLITS}
+    objects = {side: len({r.observation.object_id for r in dataset.records(side)}) for side in SPLITS}
+    if as_json:
+        print_json(
+            {"data": str(dataset.folder), "frames": counts, "objects": objects, "bad_frames": dataset.bad_frames}
+        )
+    else:
+        rows = [[side, str(counts[side]), str(objects[side])] for side in SPLITS]
+        print_table(f"Data set {dataset.folder}", ["side", "frames", "objects"], rows)
+        if dataset.bad_frames:
+            bad = [[b["obsid"], str(b["hdu"]), b["reason"], b["message"]] for b in dataset.bad_frames]
+            print_table(f"{len(bad)} frames left out", ["OBSID", "HDU", "reason", "message"], bad)
+    if dataset.bad_frames:
+        raise click.exceptions.Exit(1)
+    say(" ".join(filter(None, (f"next: celestial train --data {dataset.folder}", train_options))))
