@@ -128,7 +128,7 @@ class _Trainer:
 
     @property
     def finished(self) -> bool:
-        return self._state.epoch >= self._options.epochs or self._out_of_patience()
+        return bool(self._ended_by())
 
     def plan(self) -> Plan:
         if not self._validation_frames:
@@ -152,7 +152,7 @@ class _Trainer:
             epochs=self._state.epoch,
             best_epoch=self._state.best_epoch,
             best_validation_loss=self._state.best_loss,
-            stopped_early=self._state.epoch < self._options.epochs,
+            ended_by=self._ended_by(),
         )
 
     def run_epoch(self, observer: Observer) -> None:
@@ -233,10 +233,22 @@ class _Trainer:
         loss, best = row.validation_loss, self._state.best_loss
         return loss is None or best is None or loss < best
 
+    def _ended_by(self) -> str:
+        if self._state.epoch >= self._options.epochs:
+            return "epochs"
+        if self._out_of_patience():
+            return "patience"
+        return "minutes" if self._out_of_time() else ""
+
     def _out_of_patience(self) -> bool:
         patience = self._options.patience
         waited = self._state.epoch - self._state.best_epoch
         return bool(patience and self._validation_frames and waited >= patience)
+
+    def _out_of_time(self) -> bool:
+        # Counted from the history, so that a run that was stopped and resumed has the budget of an unbroken one.
+        taken = [row.seconds for row in self._state.rows]
+        return bool(self._options.minutes and taken and sum(taken) + taken[-1] > 60 * self._options.minutes)
 
     def _save_model(self) -> None:
         if self._saved_model is not self._model:

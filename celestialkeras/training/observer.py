@@ -46,13 +46,13 @@ class Outcome:
         best_epoch: The epoch whose weights `model.keras` holds: the one with the lowest validation loss, or the last
             one where there are no validation frames.
         best_validation_loss: Its validation loss; None without validation frames.
-        stopped_early: Whether patience ran out before the last epoch.
+        ended_by: What ended the run: `epochs` (all were done), `patience` or `minutes`.
     """
 
     epochs: int
     best_epoch: int
     best_validation_loss: float | None
-    stopped_early: bool
+    ended_by: str
 
 
 class Observer(Protocol):

@@ -41,6 +41,7 @@ class TrainOptions:
         batch_size: Frames a step.
         learning_rate: Highest rate of the cosine schedule.
         patience: Epochs without a lower validation loss after which the run ends early; 0 never ends early.
+        minutes: Wall-clock budget: no epoch begins that would, if as long as the last one, end beyond it; 0 for none.
         size: `full`, or the side of the squares of pixels averaged into one.
         seed: Of the first weights, the order of frames and their augmentation.
         precision: One of `PRECISIONS`.
@@ -58,6 +59,7 @@ class TrainOptions:
     batch_size: int = 8
     learning_rate: float = 1e-3
     patience: int = 8
+    minutes: float = 0.0
     size: int | str = FULL_SIZE
     seed: int = 0
     precision: str = PRECISIONS[0]
@@ -73,6 +75,12 @@ class TrainOptions:
         rate = self.learning_rate
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
             raise self._refusal("learning_rate", "a finite number above 0")
+        if (
+            isinstance(self.minutes, bool)
+            or not isinstance(self.minutes, (int, float))
+            or not 0 <= self.minutes < math.inf
+        ):
+            raise self._refusal("minutes", "a finite number of at least 0")
         if self.size != FULL_SIZE:
             if isinstance(self.size, str):
                 raise self._refusal("size", f"{FULL_SIZE!r} or a whole number of at least 1")

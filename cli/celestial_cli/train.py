@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _DEFAULTS = {"data": DEMO_FOLDER / "shards", "size": 4, "epochs": 20, "patience": 12}
 
 
+_ENDS = {"epochs": "all of them", "patience": "patience ran out", "minutes": "time ran out"}
+
+
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | str | None:
     if value is None or value == "full":
         return value
@@ -49,6 +52,9 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
 @click.option("--learning-rate", type=float, help="Highest rate of the cosine schedule.  [default: 0.001]")
 @click.option(
     "--patience", type=click.IntRange(0), help="Epochs without gain that end the run; 0 never does.  [default: 12]"
+)
+@click.option(
+    "--minutes", type=click.FloatRange(0), help="Begin no epoch that would end later; 0: no limit.  [default: 0]"
 )
 @click.option(
     "--size", callback=_size, metavar="full|N", help="full, or the binning: 4 for 512 x 1024 pixels.  [default: 4]"
@@ -111,7 +117,7 @@ def _print(run: Run, outcome: Outcome) -> None:
     rows = [
         ["run", str(run.folder), "runs/latest points at it"],
         ["model", str(run.model), "keras.models.load_model opens it"],
-        ["epochs", str(outcome.epochs), "patience ran out" if outcome.stopped_early else "all of them"],
+        ["epochs", str(outcome.epochs), _ENDS[outcome.ended_by]],
         [
             "best epoch",
             str(outcome.best_epoch),

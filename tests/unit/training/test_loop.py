@@ -67,7 +67,7 @@ def test_history_has_one_row_an_epoch(finished):
 def test_outcome_names_the_best_epoch(finished):
     run, outcome, recorder = finished
     losses = [row.validation_loss for row, _ in recorder.rows]
-    assert outcome == Outcome(2, losses.index(min(losses)) + 1, min(losses), stopped_early=False)
+    assert outcome == Outcome(2, losses.index(min(losses)) + 1, min(losses), ended_by="epochs")
     assert json.loads(run.outcome.read_text())["best_epoch"] == outcome.best_epoch
     assert [row.epoch for row, best in recorder.rows if best][-1] == outcome.best_epoch
 
@@ -147,15 +147,24 @@ def test_patience_ends_a_run_that_no_longer_gets_better(options, tmp_path, monke
     validated = iter([0.5, 0.4, 0.45, 0.4, 0.3])
     monkeypatch.setattr(loop._Trainer, "_validate", lambda _self: loop.Tally(next(validated), 1.0, 1, 2))
     run = start_run(replace(options, epochs=5, patience=2), tmp_path)
-    assert train(run) == Outcome(epochs=4, best_epoch=2, best_validation_loss=0.4, stopped_early=True)
+    assert train(run) == Outcome(epochs=4, best_epoch=2, best_validation_loss=0.4, ended_by="patience")
     assert [row["validation_loss"] for row in history(run)] == ["0.5", "0.4", "0.45", "0.4"]
+
+
+def test_no_epoch_begins_that_would_end_beyond_the_minutes(options, tmp_path, monkeypatch):
+    seconds = iter([0.0, 50.0, 100.0, 160.0, 200.0, 250.0])
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(seconds))
+    run = start_run(replace(options, epochs=5, minutes=2.0), tmp_path)
+    # 50 s and 60 s are done; a third epoch of 60 s would end after 170 s.
+    assert train(run).ended_by == "minutes"
+    assert [line.rpartition(",")[2] for line in run.history.read_text().splitlines()] == ["seconds", "50.0", "60.0"]
 
 
 def test_without_validation_frames_the_last_epoch_is_kept_and_it_is_said(options, tmp_path, caplog):
     data = write_dataset(tmp_path / "data", {"train": (3, 3)})
     run = start_run(replace(options, data=data, patience=1), tmp_path / "runs")
     with caplog.at_level(logging.WARNING):
-        assert train(run) == Outcome(epochs=2, best_epoch=2, best_validation_loss=None, stopped_early=False)
+        assert train(run) == Outcome(epochs=2, best_epoch=2, best_validation_loss=None, ended_by="epochs")
     assert "no validation frames: model.keras will hold the last epoch" in caplog.text
     assert [row["validation_loss"] for row in history(run)] == ["", ""]
     assert run.model.is_file()
