@@ -34,7 +34,13 @@ def test_help_lists_every_verb_without_importing_one() -> None:
     assert done.stdout.splitlines()[-1] == "0 []"
 
 
-@pytest.mark.parametrize("verb", ["data simulate", "data build", "train", "evaluate", "quantize", "bench", "predict"])
+VERBS = [
+    *(f"data {verb}" for verb in ("simulate", "build", "audit", "preview", "import-images")),
+    *("train", "evaluate", "quantize", "bench", "predict"),
+]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_and_json(verb: str) -> None:
     done = celestial(*verb.split(), "--help")
     assert done.returncode == 0
@@ -75,7 +81,11 @@ def test_version() -> None:
         (["train", "--model", "nosuch"], 1, "no model is called 'nosuch'"),
         (["train", "--name", "latest"], 1, "and not 'latest'"),
         (["train", "--width", "nan"], 1, "`width` must be"),
-        (["data", "simulate", "--seed", "5"], 2, "a survey that is not the preset's needs a folder of its own: --to"),
+        (
+            ["data", "simulate", "--seed", "5"],
+            2,
+            "a survey that is not the preset's needs a folder of its own: --folder",
+        ),
         (["train", "--resume", "nowhere"], 1, "nowhere: no run there"),
         (["train", "--resume", "nowhere", "--epochs", "3"], 2, "--resume takes everything from the run"),
         (["train", "--config", "none.toml"], 1, "none.toml: no such file"),
@@ -124,7 +134,7 @@ def test_every_kind_of_failure_has_its_exit_code(
 
 def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    done = celestial("data", "simulate", "--preset", "tiny", "--to", "taken/frames", folder=tmp_path)
+    done = celestial("data", "simulate", "--preset", "tiny", "--folder", "taken/frames", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Error: ")
     assert "taken" in done.stderr

@@ -26,7 +26,7 @@ def celestial(folder: Path, *arguments: str, code: int = 0) -> Any:
 
 
 def test_the_main_job(folder: Path) -> None:
-    simulated = celestial(folder, "data", "simulate", "--preset", "tiny", "--to", "frames")
+    simulated = celestial(folder, "data", "simulate", "--preset", "tiny", "--folder", "frames")
     assert simulated["files"] == 8
     manifest = Path(simulated["manifest"])
     with (folder / manifest).open() as lines:
@@ -119,7 +119,7 @@ def test_results_are_made_again_alike(folder: Path) -> None:
     again = folder / "again"
     again.mkdir()
     for name in ("one", "two"):
-        celestial(folder, "data", "simulate", "--preset", "tiny", "--objects", "2", "--to", f"again/{name}")
+        celestial(folder, "data", "simulate", "--preset", "tiny", "--objects", "2", "--folder", f"again/{name}")
     one, two = (sorted((again / name).glob("*.fits")) for name in ("one", "two"))
     assert [path.name for path in one] == [path.name for path in two]
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from celestialkeras.lcid.simulate.arrays import FloatArray
 from celestialkeras.lcid.simulate.bands import Band, Spectrum, rate_factor
-from celestialkeras.lcid.simulate.footprint import Footprint
 from celestialkeras.lcid.simulate.profiles import rotated, sersic
+from celestialkeras.lcid.simulate.window import Window
 
 
 @dataclass(frozen=True)
@@ -38,27 +38,32 @@ class Blobs:
     index: FloatArray
     spectrum: NDArray[np.uint8]
 
+    @classmethod
+    def joined(cls, *parts: Blobs) -> Blobs:
+        """All blobs of one or more lists."""
+        return cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
 
-def paint(plane: FloatArray, blobs: Blobs, footprint: Footprint, band: Band, dimming: FloatArray | float) -> None:
+
+def paint(plane: FloatArray, blobs: Blobs, window: Window, band: Band, dimming: FloatArray | float) -> None:
     """Adds blobs to a plane of electrons a second.
 
     Args:
-        plane: `float32`, of the footprint's shape; changed in place.
+        plane: `float32`, of the window's shape; changed in place.
         blobs: What to paint; those off the plane are left out.
-        footprint: Where the plane lies.
+        window: Where the plane lies.
         band: Filter and camera.
         dimming: What the flux of each is multiplied by, `float32 (n,)` or one number for all.
     """
-    columns, rows = footprint.to_pixels(blobs.x, blobs.y)
-    height, width = footprint.shape
-    scale = np.float32(footprint.scale)
+    columns, rows = window.to_pixels(blobs.x, blobs.y)
+    height, width = window.shape
+    scale = np.float32(window.scale)
     factors = np.array([rate_factor(spectrum, band) for spectrum in Spectrum], dtype=np.float32)
     rates = blobs.flux * factors[blobs.spectrum] * dimming
     # A Gaussian has ended at three effective radii, an exponential at five; wings of a steeper one go on to six.
     reach = np.where(blobs.index < 0.8, 3.0, np.where(blobs.index < 1.5, 5.0, 6.0))
-    size = np.ceil(reach * blobs.radius / footprint.scale).astype(int) + 2
+    size = np.ceil(reach * blobs.radius / window.scale).astype(int) + 2
     near = (columns > -size) & (columns < width + size) & (rows > -size) & (rows < height + size)
-    cos, sin = footprint.rotation()
+    cos, sin = window.rotation()
     for index in np.flatnonzero(near):
         half = int(size[index])
         left, low = round(float(columns[index])) - half, round(float(rows[index])) - half

@@ -1,9 +1,18 @@
 """What the cameras' electronics and silicon are like: the figures behind the detector model.
 
-ACS: ACS Data Handbook 4.1 (gain and read noise since 2009, rounded), 4.3 (dark current, hot pixels), ACS Instrument
-Handbook 4.3 (saturation near 77,400 electrons). WFC3: WFC3 Data Handbook 5.1 (gains 1.58 to 1.60, read noise) and
-5.6.1 (full well 63,000 to 72,000 electrons), WFC3 Instrument Handbook table 5.1. Bias levels are of the observed
-order; the archive's drift by tens of DN over the years.
+ACS: ACS Data Handbook 4.1 (gain and read noise since 2009, rounded), ACS Instrument Handbook 4.3.1 (saturation near
+77,400 electrons); the dark current lies between that at launch (6.8 electrons an hour, Data Handbook 4.3.1) and that of
+2025 (58, Instrument Handbook table 3.1). WFC3: WFC3 Data Handbook 5.1 (gains 1.58 to 1.60, read noise), WFC3 Instrument
+Handbook table 5.1 (dark current, full well 63,000 to 72,000 electrons). Bias levels are of the observed order; the
+archive's drift by tens of DN over the years. CSST, not yet flown: what its simulations take (Zhan 2021; Gong et al.
+2019, ApJ 883, 203; Wei et al. 2025, arXiv:2511.06970): gain 1.1 electrons a DN, read noise 5 electrons, dark current
+0.02 electrons a second, full well of the order of 90,000 electrons, bias near 500 DN; the spread between channels of
+some per cent, and the blemishes, are assumed.
+
+Charge transfer: Anderson and Bedin 2010 (PASP 122, 1035) and Massey 2010 (MNRAS 409, L109) for ACS in 2009 and 2010,
+the growth since the launch in 2002 linear (ACS ISR 2005-03); WFC3 Instrument Handbook 6.9 for UVIS; nothing has been
+measured for CSST, which is given a third of the growth of UVIS from 2027 on. UVIS's is set so that a star of 1000
+electrons on a sky of 2 loses 0.05 mag a year at the far end, as in orbit (Kuhn, arXiv:2602.07133).
 """
 
 from __future__ import annotations
@@ -14,7 +23,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from celestialkeras.lcid.detectors import AMPLIFIERS, CHIP_SHAPE, DETECTORS
+from celestialkeras.lcid.detectors import CHIP_SHAPE, DETECTORS
 from celestialkeras.lcid.simulate.arrays import FloatArray, single
 
 
@@ -23,7 +32,7 @@ class Amplifier:
     """One readout amplifier.
 
     Attributes:
-        gain: Electrons a DN, relative to the commanded gain.
+        gain: Electrons a DN over the commanded gain.
         read_noise: Electrons rms.
         bias: Level, DN.
     """
@@ -38,12 +47,14 @@ class Camera:
     """One camera's detectors.
 
     Attributes:
-        amplifiers: By letter.
+        amplifiers: By name.
         dark: Dark current, electrons a second a pixel.
         full_well: Charge that a pixel holds before it bleeds along its column, electrons.
         hot_share: Share of pixels with a dark current far above the rest.
         stripes: Noise common to a row, electrons rms.
-        prescan_decay: DN by which the first physical prescan column stands above the bias, decaying inwards.
+        prescan_decay: DN by which the first column read of a row stands above the bias, decaying over the next ones.
+        trap_growth: By how much `trap_loss` grows in a year.
+        launched: Modified Julian date from which its traps grow.
     """
 
     amplifiers: dict[str, Amplifier]
@@ -52,6 +63,16 @@ class Camera:
     hot_share: float
     stripes: float
     prescan_decay: float
+    trap_growth: float
+    launched: float
+
+    def trap_loss(self, date: float) -> float:
+        """Electrons that traps take of a large packet over 2048 transfers, over the square root of its electrons.
+
+        Args:
+            date: Modified Julian date.
+        """
+        return self.trap_growth * max(date - self.launched, 0.0) / 365.25
 
 
 CAMERAS = {
@@ -65,9 +86,12 @@ CAMERAS = {
         dark=0.0065,
         full_well=77400.0,
         hot_share=0.008,
-        # ACS ISR 2011-05: stripes of about 0.9 electrons since the repair of 2009.
+        # Stripes since the repair of 2009: a Gaussian of 0.75 electrons with a tail (Grogin et al., ACS ISR 2011-05).
         stripes=0.9,
         prescan_decay=4.0,
+        # A warm pixel of 1000 electrons loses 50 at the far end of the chip in October 2009.
+        trap_growth=0.23,
+        launched=52334.0,
     ),
     "WFC3/UVIS": Camera(
         amplifiers={
@@ -81,6 +105,27 @@ CAMERAS = {
         hot_share=0.006,
         stripes=0.0,
         prescan_decay=0.5,
+        trap_growth=0.63,
+        launched=54962.0,
+    ),
+    "CSST/MSC": Camera(
+        amplifiers={
+            "03": Amplifier(0.995, 4.9, 502.0),
+            "04": Amplifier(1.012, 5.1, 517.0),
+            "05": Amplifier(0.988, 5.0, 489.0),
+            "06": Amplifier(1.004, 5.2, 508.0),
+            "11": Amplifier(1.009, 4.8, 495.0),
+            "12": Amplifier(0.992, 5.0, 511.0),
+            "13": Amplifier(1.001, 5.1, 484.0),
+            "14": Amplifier(0.997, 5.0, 520.0),
+        },
+        dark=0.02,
+        full_well=90000.0,
+        hot_share=0.003,
+        stripes=0.0,
+        prescan_decay=0.5,
+        trap_growth=0.21,
+        launched=61400.0,
     ),
 }
 """Cameras by manifest name."""
@@ -111,8 +156,9 @@ class Blemishes:
 def blemishes(instrument: str, hdu: int) -> Blemishes:
     """The blemishes of one chip.
 
-    Hot pixels follow the steep tail of the measured histograms (ACS Data Handbook 4.3.2: dN/dD ~ D^-2 beyond 0.04
-    electrons a second); raw frames are not flattened, and differ by some per cent across a chip.
+    Hot pixels have dark currents with dN/dD ~ D^-2 beyond 0.04 electrons a second: of the new ones on ACS, 616 a day
+    are above that, 328 above 0.1 and 16 above 1 (ACS Instrument Handbook, chapter 4). Raw frames are not flattened,
+    and differ by some per cent across a chip.
     """
     camera, detector = CAMERAS[instrument], DETECTORS[instrument]
     rng = np.random.default_rng([20020301, *map(ord, instrument), hdu])
@@ -135,7 +181,7 @@ def blemishes(instrument: str, hdu: int) -> Blemishes:
     )
 
 
-def amplifiers_of(instrument: str, hdu: int) -> tuple[Amplifier, Amplifier]:
-    """Left and right amplifier of a chip."""
-    left, right = AMPLIFIERS[hdu]
-    return CAMERAS[instrument].amplifiers[left], CAMERAS[instrument].amplifiers[right]
+def amplifiers_of(instrument: str, hdu: int) -> tuple[Amplifier, ...]:
+    """The amplifiers of a chip, from left to right."""
+    camera = CAMERAS[instrument]
+    return tuple(camera.amplifiers[name] for name in DETECTORS[instrument].amplifiers(hdu))

@@ -1,7 +1,8 @@
 """Cosmic rays: straight tracks of charge through the silicon.
 
 Riess 2002 (ACS ISR 2002-07): 1.5 to 3 % of pixels are hit in 1000 s; a hit leaves at least about 500 electrons, 1000 in
-the median, on mostly 4 pixels, with a long tail of grazing tracks.
+the median, on mostly 4 pixels, with a long tail of grazing tracks. UVIS, and CSST in a similar orbit, are given the
+same rate and charge a pixel.
 """
 
 from __future__ import annotations

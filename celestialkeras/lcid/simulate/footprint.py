@@ -10,11 +10,11 @@ import numpy as np
 from celestialkeras.lcid.detectors import CHIP_SHAPE, DETECTORS, LOWER_CHIP_HDU
 from celestialkeras.lcid.simulate.arrays import FloatArray, single
 
-PIXEL_SCALES = {"ACS/WFC": 0.05, "WFC3/UVIS": 0.04}
-"""Arcseconds a pixel, mean over the field (ACS Instrument Handbook 3.2, WFC3 5.1)."""
+PIXEL_SCALES = {"ACS/WFC": 0.05, "WFC3/UVIS": 0.04, "CSST/MSC": 0.074}
+"""Arcseconds a pixel, mean over the field (ACS Instrument Handbook table 3.1, WFC3 table 5.1; Zhan 2021 for CSST)."""
 
-CHIP_GAPS = {"ACS/WFC": 50, "WFC3/UVIS": 31}
-"""Gap between the chips, pixels (2.5 and 1.2 arcseconds)."""
+CHIP_GAPS = {"ACS/WFC": 50, "WFC3/UVIS": 31, "CSST/MSC": 0}
+"""Gap between the chips, pixels (ACS Instrument Handbook 7.7, WFC3 6.4); CSST's windows meet in mid-chip."""
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,28 @@
 """What a survey will observe and how, drawn from one seed before any pixel is made.
 
-Whatever is not the sky itself is drawn alike for both classes: each galaxy object shares its list of instruments,
-filters, gains and exposure times with an NSC object, and overall brightness, star density and dates come from one
-distribution. So no header card and no mean level tells the classes apart.
+Whatever is not the sky itself is drawn alike for both classes. Pairs of instrument and filter are dealt from one deck,
+each card with a range of exposure times, once to a galaxy and once to an NSC on the same side of the split; gains, sky
+levels, pointings, dates, overall brightness and star density come from one distribution. So no header card and no mean
+level tells the classes apart. `confounded` undoes this for the instruments alone, as in the published test list.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from celestialkeras.errors import SimulationError
-from celestialkeras.lcid.manifest import LABELS
+from celestialkeras.lcid.detectors import CHIP_HDUS
+from celestialkeras.lcid.manifest import LABELS, SPLITS
 from celestialkeras.lcid.simulate.bands import BANDS
 
-SIMULATOR_VERSION = 1
+SIMULATOR_VERSION = 2
 """Counts up whenever the same plan gives other bytes."""
 
 SUBTYPES: dict[str, dict[str, float]] = {
@@ -38,24 +42,34 @@ SPARSE_RATE = 0.1
 """Share of exposures of either class that point past the object, where hardly a feature is left."""
 
 EXPOSURE_TIMES = (60.0, 1500.0)
-"""Shortest and longest exposure, seconds; drawn uniformly in the logarithm.
+"""Shortest and longest exposure of Hubble, seconds; drawn uniformly in the logarithm.
 
 Narrow and ultraviolet filters start at 500 s, or most of their frames would be empty."""
 
+SURVEY_TIMES = {150.0: 0.8, 250.0: 0.2}
+"""Exposure times of CSST and their shares: its wide and its deep survey (Gong et al. 2019)."""
+
+CONFOUNDED_SHARES = {"galaxy": {"ACS/WFC": 0.317, "WFC3/UVIS": 0.683}, "NSC": {"ACS/WFC": 0.921, "WFC3/UVIS": 0.079}}
+"""Shares of the instruments in each class that give the published test list's 954 ACS and 641 UVIS rows, of 852
+galaxies and 743 NSC, of which "ACS is NSC, UVIS is galaxy" names 79.37 %."""
+
+_INSTRUMENT_CARDS = {"ACS/WFC": 2, "WFC3/UVIS": 2, "CSST/MSC": 1}
 _RADII = {
-    "spiral": (80.0, 260.0),
-    "elliptical": (70.0, 230.0),
-    "edge-on": (80.0, 260.0),
-    "irregular": (65.0, 190.0),
-    "globular": (70.0, 230.0),
-    "open": (60.0, 190.0),
-    "emission": (90.0, 280.0),
-    "reflection": (70.0, 200.0),
-    "planetary": (40.0, 130.0),
-    "remnant": (80.0, 240.0),
+    "spiral": (60.0, 210.0),
+    "elliptical": (50.0, 170.0),
+    "edge-on": (60.0, 220.0),
+    "irregular": (60.0, 180.0),
+    "globular": (90.0, 280.0),
+    "open": (100.0, 300.0),
+    "emission": (180.0, 480.0),
+    "reflection": (160.0, 420.0),
+    "planetary": (70.0, 200.0),
+    "remnant": (130.0, 350.0),
 }
-_FAINT_BANDS = {"F336W", "F658N"}
 _FAINT_SHORTEST = 500.0
+_LAUNCHED = {"ACS/WFC": 55200.0, "WFC3/UVIS": 55200.0, "CSST/MSC": 61600.0}
+_GAINS = {"ACS/WFC": {2.0: 0.8, 1.0: 0.2}, "WFC3/UVIS": {1.5: 1.0}, "CSST/MSC": {1.1: 1.0}}
+_ROOT_LETTERS = {"ACS/WFC": "j", "WFC3/UVIS": "i", "CSST/MSC": "c"}
 
 
 @dataclass(frozen=True)
@@ -64,15 +78,24 @@ class SurveySpec:
 
     Attributes:
         objects: Objects in all, half of them galaxies and half NSC.
-        exposures_per_object: Pointings of each object; every one gives two chips.
+        exposures_per_object: Pointings of each object.
         seed: Seed of everything.
-        instruments: Instruments to take turns with.
+        frames_per_exposure: Chips of each exposure in the manifest: 2, or 1 drawn at random.
+        test_objects: Objects held out for testing, half of each class.
+        validation_objects: Objects held out for validation, half of each class. With no objects held out at all, the
+            manifest has no `split` column.
+        instruments: Instruments to draw from.
+        confounded: Whether instruments are linked to classes as in the published test list.
     """
 
     objects: int
     exposures_per_object: int
     seed: int
-    instruments: tuple[str, ...] = ("ACS/WFC", "WFC3/UVIS")
+    frames_per_exposure: int = 2
+    test_objects: int = 0
+    validation_objects: int = 0
+    instruments: tuple[str, ...] = ("ACS/WFC", "WFC3/UVIS", "CSST/MSC")
+    confounded: bool = False
 
     def __post_init__(self) -> None:
         if self.objects < 2 or self.objects % 2:
@@ -85,11 +108,41 @@ class SurveySpec:
             )
         if self.seed < 0:
             raise SimulationError(f"`seed` must not be negative. Received: seed={self.seed}")
+        if self.frames_per_exposure not in (1, 2):
+            raise SimulationError(
+                f"`frames_per_exposure` must be 1 or 2. Received: frames_per_exposure={self.frames_per_exposure}"
+            )
+        for name in ("test_objects", "validation_objects"):
+            count = getattr(self, name)
+            if count < 0 or count % 2:
+                raise SimulationError(f"`{name}` must be an even number, half for each class. Received: {name}={count}")
+        if bool(self.test_objects) != bool(self.validation_objects) or self._held_out >= self.objects:
+            raise SimulationError(
+                "`test_objects` and `validation_objects` must both be given, and leave objects to train on."
+                f" Received: test_objects={self.test_objects}, validation_objects={self.validation_objects},"
+                f" objects={self.objects}"
+            )
         unknown = [name for name in self.instruments if name not in BANDS]
         if not self.instruments or unknown:
             raise SimulationError(
                 f"`instruments` must name some of {', '.join(BANDS)}. Received: instruments={self.instruments}"
             )
+        if self.confounded and set(self.instruments) != set(CONFOUNDED_SHARES[LABELS[0]]):
+            raise SimulationError(
+                "`confounded` links ACS/WFC and WFC3/UVIS to the classes, and needs just these two instruments."
+                f" Received: instruments={self.instruments}"
+            )
+
+    @property
+    def _held_out(self) -> int:
+        return self.test_objects + self.validation_objects
+
+    def sides(self) -> list[tuple[str, int]]:
+        """Sides of the split with their objects of each class; one nameless side where nothing is held out."""
+        if not self._held_out:
+            return [("", self.objects // 2)]
+        counts = (self.objects - self._held_out, self.validation_objects, self.test_objects)
+        return [(name, count // 2) for name, count in zip(SPLITS, counts, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -97,14 +150,14 @@ class CelestialObject:
     """The truth about one object: all its exposures see the same thing.
 
     Attributes:
-        name: Such as `SIM-G0007` or `SIM-N0007`.
+        name: Such as `SIM3-G0007` or `SIM3-N0007`, after the survey's seed: another one's objects are others.
         label: `galaxy` or `NSC`.
         subtype: Kind within the class, a key of `SUBTYPES`.
         ra: Right ascension of its centre, degrees, ICRS.
         dec: Declination of its centre, degrees, ICRS.
         radius: Radius that holds most of what is seen of it, arcseconds.
         brightness: Mean V-band surface brightness within its radius over that of the average sky.
-        star_density: Milky Way stars brighter than V = 26 around it, per square arcminute.
+        star_density: Milky Way stars with 14 < V < 26 around it, per square arcminute.
         seed: Seed of its shape and of the sky around it.
     """
 
@@ -137,6 +190,8 @@ class Exposure:
         sky: Sky level over the filter's average.
         jitter: Pointing jitter, arcseconds rms.
         sparse: Whether the field was pointed past the object on purpose.
+        hdus: Chips that the manifest lists.
+        split: Side of the split, or empty.
         seed: Seed of everything random in this exposure.
     """
 
@@ -153,6 +208,8 @@ class Exposure:
     sky: float
     jitter: float
     sparse: bool
+    hdus: tuple[int, ...]
+    split: str
     seed: int
 
 
@@ -160,23 +217,23 @@ def plan_survey(spec: SurveySpec) -> tuple[Exposure, ...]:
     """Draws the objects and exposures of a survey; the same spec always gives the same plan.
 
     Returns:
-        Exposures in the order of objects, classes alternating.
+        Exposures in the order of sides and objects, classes alternating.
     """
-    per_class = spec.objects // 2
     root = np.random.SeedSequence(spec.seed)
     setups_seed, objects_seed, exposures_seed = root.spawn(3)
-    setups = _setups(spec, np.random.default_rng(setups_seed))
-    order = np.random.default_rng(setups_seed.spawn(1)[0]).permutation(per_class)
-    objects = _objects(per_class, objects_seed)
+    objects = _objects(f"SIM{spec.seed}", spec.objects // 2, objects_seed)
+    rng = np.random.default_rng(setups_seed)
     exposures: list[Exposure] = []
-    for pair in range(per_class):
-        for label in LABELS:
-            target = objects[label][pair]
-            block = pair if label == LABELS[0] else int(order[pair])
-            for turn in range(spec.exposures_per_object):
-                setup = setups[block * spec.exposures_per_object + turn]
+    first = 0
+    for side, per_class in spec.sides():
+        setups = _setups(spec, per_class, rng)
+        for index, turn in itertools.product(range(per_class), range(spec.exposures_per_object)):
+            for label in LABELS:
+                target = objects[label][first + index]
                 seed = exposures_seed.spawn(1)[0]
-                exposures.append(_exposure(len(exposures), target, setup, seed))
+                setup = setups[label][index * spec.exposures_per_object + turn]
+                exposures.append(_exposure(len(exposures), target, setup, side, seed))
+        first += per_class
     return tuple(exposures)
 
 
@@ -193,35 +250,77 @@ class _Setup:
     exptime: float
     gain: float
     sky: float
+    hdus: tuple[int, ...]
 
 
-def _setups(spec: SurveySpec, rng: np.random.Generator) -> list[_Setup]:
-    count = spec.objects // 2 * spec.exposures_per_object
-    decks: dict[str, list[str]] = {name: [] for name in spec.instruments}
-    setups = []
-    for index in range(count):
-        # Instruments take turns and filters are dealt from a shuffled deck: each comes up equally often.
-        instrument = spec.instruments[(index // 2 + index) % len(spec.instruments)]
-        deck = decks[instrument]
-        if not deck:
-            deck.extend(str(name) for name in rng.permutation(sorted(BANDS[instrument])))
-        name = deck.pop()
-        shortest = _FAINT_SHORTEST if name in _FAINT_BANDS else EXPOSURE_TIMES[0]
-        low, high = math.log(shortest), math.log(EXPOSURE_TIMES[1])
-        gain = (1.0 if rng.random() < 0.2 else 2.0) if instrument == "ACS/WFC" else 1.5
-        exptime = round(math.exp(rng.uniform(low, high)), 1)
-        sky = round(float(np.exp(rng.normal(0.0, 0.3))), 4)
-        setups.append(_Setup(instrument, name, exptime, gain, sky))
+def _setups(spec: SurveySpec, per_class: int, rng: np.random.Generator) -> dict[str, list[_Setup]]:
+    """What each class of one side is observed with, in random order."""
+    count = per_class * spec.exposures_per_object
+    cards = {name: _INSTRUMENT_CARDS[name] for name in spec.instruments}
+    deck = _cards(_dealt({name: float(cards[name]) for name in spec.instruments}, count, rng), rng)
+    setups = {}
+    for label in LABELS:
+        if spec.confounded:
+            deck = _cards(_dealt(CONFOUNDED_SHARES[label], count, rng), rng)
+        chips = [CHIP_HDUS] * count if spec.frames_per_exposure == 2 else [(hdu,) for hdu in _alternating(count, rng)]
+        order = rng.permutation(count)
+        setups[label] = [_setup(deck[card], hdus, rng) for card, hdus in zip(order, chips, strict=True)]
     return setups
 
 
-def _objects(per_class: int, seed: np.random.SeedSequence) -> dict[str, list[CelestialObject]]:
+@dataclass(frozen=True)
+class _Card:
+    """What a galaxy and an NSC share: their exposure times are drawn apart, within one octave."""
+
+    instrument: str
+    filter: str
+    shortest: float
+    longest: float
+
+
+def _cards(instruments: list[str], rng: np.random.Generator) -> list[_Card]:
+    """Deals each instrument's filters from a shuffled deck in which each faint one has one card, others two."""
+    decks: dict[str, list[str]] = defaultdict(list)
+    dealt = []
+    for instrument in instruments:
+        deck = decks[instrument]
+        if not deck:
+            cards = [name for name, band in sorted(BANDS[instrument].items()) for _ in range(1 if band.faint else 2)]
+            deck.extend(str(name) for name in rng.permutation(cards))
+        name = deck.pop()
+        dealt.append(_Card(instrument, name, *_time_range(instrument, name, rng)))
+    return dealt
+
+
+def _time_range(instrument: str, name: str, rng: np.random.Generator) -> tuple[float, float]:
+    if instrument == "CSST/MSC":
+        return (_drawn(SURVEY_TIMES, rng),) * 2
+    shortest = _FAINT_SHORTEST if BANDS[instrument][name].faint else EXPOSURE_TIMES[0]
+    octave = math.floor(rng.uniform(math.log2(shortest), math.log2(EXPOSURE_TIMES[1])))
+    return max(shortest, 2.0**octave), min(EXPOSURE_TIMES[1], 2.0 ** (octave + 1) - 0.1)
+
+
+def _setup(card: _Card, hdus: tuple[int, ...], rng: np.random.Generator) -> _Setup:
+    exptime = round(math.exp(rng.uniform(math.log(card.shortest), math.log(card.longest))), 1)
+    sky = round(float(np.exp(rng.normal(0.0, 0.3))), 4)
+    return _Setup(card.instrument, card.filter, exptime, _drawn(_GAINS[card.instrument], rng), sky, hdus)
+
+
+def _drawn(shares: dict[float, float], rng: np.random.Generator) -> float:
+    return float(rng.choice(list(shares), p=list(shares.values())))
+
+
+def _alternating(count: int, rng: np.random.Generator) -> list[int]:
+    return [CHIP_HDUS[index % len(CHIP_HDUS)] for index in rng.permutation(count)]
+
+
+def _objects(prefix: str, per_class: int, seed: np.random.SeedSequence) -> dict[str, list[CelestialObject]]:
     drawn: dict[str, list[CelestialObject]] = {}
     for label, branch in zip(LABELS, seed.spawn(len(LABELS)), strict=True):
         rng = np.random.default_rng(branch)
         subtypes = _dealt(SUBTYPES[label], per_class, rng)
         drawn[label] = [
-            _object(f"SIM-{label[0].upper()}{index:04d}", label, subtypes[index], branch.spawn(1)[0])
+            _object(f"{prefix}-{label[0].upper()}{index:04d}", label, subtypes[index], branch.spawn(1)[0])
             for index in range(per_class)
         ]
     return drawn
@@ -251,7 +350,7 @@ def _object(name: str, label: str, subtype: str, seed: np.random.SeedSequence) -
     )
 
 
-def _exposure(index: int, target: CelestialObject, setup: _Setup, seed: np.random.SeedSequence) -> Exposure:
+def _exposure(index: int, target: CelestialObject, setup: _Setup, split: str, seed: np.random.SeedSequence) -> Exposure:
     rng = np.random.default_rng(seed)
     sparse = bool(rng.random() < SPARSE_RATE)
     reach = rng.uniform(1.7, 2.4) if sparse else 0.8 * math.sqrt(rng.random())
@@ -265,13 +364,15 @@ def _exposure(index: int, target: CelestialObject, setup: _Setup, seed: np.rando
         filter=setup.filter,
         exptime=setup.exptime,
         gain=setup.gain,
-        start=round(float(rng.uniform(55200.0, 60000.0)), 6),
+        start=round(_LAUNCHED[setup.instrument] + float(rng.uniform(0.0, 4800.0)), 6),
         east=round(offset * math.cos(angle), 3),
         north=round(offset * math.sin(angle), 3),
         roll=round(float(rng.uniform(0.0, 360.0)), 4),
         sky=setup.sky,
         jitter=round(float(rng.uniform(0.003, 0.012)), 4),
         sparse=sparse,
+        hdus=setup.hdus,
+        split=split,
         seed=int(rng.integers(2**63)),
     )
 
@@ -282,4 +383,4 @@ def _rootname(index: int, instrument: str, seed: int) -> str:
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
     programme = digits[seed % 36] + digits[seed // 36 % 36]
     count = "".join(digits[index // 36**power % 36] for power in (4, 3, 2, 1, 0))
-    return ("j" if instrument == "ACS/WFC" else "i") + programme + count + "q"
+    return _ROOT_LETTERS[instrument] + programme + count + "q"

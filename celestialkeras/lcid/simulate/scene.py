@@ -1,27 +1,32 @@
-"""The sky of one exposure as the telescope hands it to the detector: electrons a second on both chips."""
+"""The sky of one chip as the telescope hands it to the detector: electrons a second."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from celestialkeras.errors import SimulationError
-from celestialkeras.lcid.detectors import CHIP_HDUS
 from celestialkeras.lcid.simulate.arrays import FloatArray
 from celestialkeras.lcid.simulate.bands import V_ZERO_POINT, Band, band_of, rate_factor, sky_rate
 from celestialkeras.lcid.simulate.blobs import Blobs, paint
 from celestialkeras.lcid.simulate.clusters import Globular, OpenCluster
+from celestialkeras.lcid.simulate.edge_on import EdgeOn
+from celestialkeras.lcid.simulate.ellipticals import Elliptical
 from celestialkeras.lcid.simulate.field import distant_galaxies, foreground_stars
 from celestialkeras.lcid.simulate.footprint import Footprint
-from celestialkeras.lcid.simulate.galaxies import EdgeOn, Elliptical, Irregular
+from celestialkeras.lcid.simulate.irregulars import Irregular
 from celestialkeras.lcid.simulate.morphology import Light, Morphology
-from celestialkeras.lcid.simulate.nebulae import Emission, Planetary, Reflection, Remnant
+from celestialkeras.lcid.simulate.nebulae import Emission, Reflection
 from celestialkeras.lcid.simulate.optics import blurred, padded_shape, point_spread
 from celestialkeras.lcid.simulate.plan import CelestialObject, Exposure
+from celestialkeras.lcid.simulate.planetary import Planetary
+from celestialkeras.lcid.simulate.remnants import Remnant
 from celestialkeras.lcid.simulate.sources import PointSources, deposit
 from celestialkeras.lcid.simulate.spirals import Spiral
+from celestialkeras.lcid.simulate.window import MARGIN, Window
 
 GRID_STEP = 4
 """Pixels between the points where extended light is worked out; between them it is interpolated."""
@@ -58,6 +63,7 @@ class Sky:
     galaxies: Blobs
 
 
+@lru_cache(maxsize=1)
 def sky_around(target: CelestialObject) -> Sky:
     """Builds the sky of an object.
 
@@ -82,11 +88,15 @@ def sky_around(target: CelestialObject) -> Sky:
     )
 
 
-def electron_rates(exposure: Exposure) -> dict[int, FloatArray]:
-    """Light that reaches each chip, blurred by the telescope, sky included, detector effects not.
+def electron_rates(exposure: Exposure, hdu: int) -> FloatArray:
+    """Light that reaches one chip, blurred by the telescope, sky included, detector effects not.
+
+    Args:
+        exposure: What is exposed, where and how.
+        hdu: 1 or 4: which chip.
 
     Returns:
-        HDU to `float32 (imaging rows, 4096)`, electrons a second a pixel.
+        `float32 (imaging rows, 4096)`, electrons a second a pixel.
 
     Raises:
         SimulationError: The plan names a subtype, an instrument or a filter that is not simulated.
@@ -96,30 +106,28 @@ def electron_rates(exposure: Exposure) -> dict[int, FloatArray]:
     footprint = Footprint(exposure.instrument, exposure.east, exposure.north, exposure.roll)
     kernel = point_spread(exposure.instrument, exposure.filter)
     sky = sky_around(exposure.target)
-    rows, columns = footprint.shape
-    light, grid_shape = _light_on_grid(sky.morphology, footprint)
+    window = Window(footprint, hdu)
+    light, grid_shape = _light_on_grid(sky.morphology, window)
     smooth = np.zeros(grid_shape, dtype=np.float32)
     for spectrum, glow in light.glow.items():
         smooth += glow * np.float32(rate_factor(spectrum, band) * sky.scale * footprint.scale**2)
-    plane = _upsampled(smooth, footprint.shape)
-    _deposit_stars(plane, sky.morphology.sources.scaled(sky.scale), footprint, band)
-    _deposit_stars(plane, sky.stars, footprint, band)
+    plane = _upsampled(smooth, window.shape)
+    _deposit_stars(plane, sky.morphology.sources.scaled(sky.scale), window, band)
+    _deposit_stars(plane, sky.stars, window, band)
     if sky.morphology.blobs is not None:
-        paint(plane, sky.morphology.blobs, footprint, band, sky.scale)
-    dimming = 1.0 if light.veil is None else _through(light.veil, sky.galaxies, footprint)
-    paint(plane, sky.galaxies, footprint, band, dimming)
-    scene = np.zeros(padded_shape(footprint.shape), dtype=np.float32)
+        paint(plane, sky.morphology.blobs, window, band, sky.scale)
+    dimming = 1.0 if light.veil is None else _through(light.veil, sky.galaxies, window)
+    paint(plane, sky.galaxies, window, band, dimming)
+    rows, columns = window.shape
+    # Padded as if one margin smaller: what wraps around then stays within the other margin.
+    scene = np.zeros(padded_shape((rows - MARGIN, columns - MARGIN)), dtype=np.float32)
     scene[:rows, :columns] = plane
     del plane
     scene = blurred(scene, kernel, exposure.jitter / footprint.scale)
-    background = np.float32(exposure.sky * sky_rate(band, footprint.scale))
-    rates = {}
-    for hdu in CHIP_HDUS:
-        first = footprint.first_row(hdu)
-        chip = scene[first : first + footprint.chip_rows, :columns] + background
-        # Rounding in the transforms can leave the empty sky a hair below nothing.
-        rates[hdu] = np.maximum(chip, np.float32(0.0))
-    return rates
+    chip = scene[MARGIN : rows - MARGIN, MARGIN : columns - MARGIN]
+    chip = chip + np.float32(exposure.sky * sky_rate(band, footprint.scale))
+    # Rounding in the transforms can leave the empty sky a hair below nothing.
+    return np.maximum(chip, np.float32(0.0), out=chip)
 
 
 def _mean_brightness(morphology: Morphology, radius: float) -> float:
@@ -136,9 +144,9 @@ def _mean_brightness(morphology: Morphology, radius: float) -> float:
     return extended + points / (np.pi * radius**2)
 
 
-def _light_on_grid(morphology: Morphology, footprint: Footprint) -> tuple[Light, tuple[int, int]]:
-    rows, columns = (np.arange(0, side + GRID_STEP, GRID_STEP, dtype=np.float32) for side in footprint.shape)
-    east, north = footprint.to_sky(columns[None, :], rows[:, None])
+def _light_on_grid(morphology: Morphology, window: Window) -> tuple[Light, tuple[int, int]]:
+    rows, columns = (np.arange(0, side + GRID_STEP, GRID_STEP, dtype=np.float32) for side in window.shape)
+    east, north = window.to_sky(columns[None, :], rows[:, None])
     return morphology.light(east, north), (len(rows), len(columns))
 
 
@@ -156,13 +164,13 @@ def _stretched(grid: FloatArray, length: int) -> FloatArray:
     return fine[:length]
 
 
-def _deposit_stars(plane: FloatArray, sources: PointSources, footprint: Footprint, band: Band) -> None:
-    columns, rows = footprint.to_pixels(sources.x, sources.y)
+def _deposit_stars(plane: FloatArray, sources: PointSources, window: Window, band: Band) -> None:
+    columns, rows = window.to_pixels(sources.x, sources.y)
     deposit(plane, columns, rows, sources.rates(band))
 
 
-def _through(veil: FloatArray, galaxies: Blobs, footprint: Footprint) -> FloatArray:
-    columns, rows = footprint.to_pixels(galaxies.x, galaxies.y)
+def _through(veil: FloatArray, galaxies: Blobs, window: Window) -> FloatArray:
+    columns, rows = window.to_pixels(galaxies.x, galaxies.y)
     row = np.clip(np.rint(rows / GRID_STEP).astype(int), 0, veil.shape[0] - 1)
     column = np.clip(np.rint(columns / GRID_STEP).astype(int), 0, veil.shape[1] - 1)
     return np.asarray(np.exp(-veil[row, column]), dtype=np.float32)

@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from celestialkeras.errors import SimulationError
 from celestialkeras.files import discard_partials, write_text
-from celestialkeras.lcid.detectors import CHIP_HDUS
+from celestialkeras.lcid.detectors import CHIP_HDUS, DETECTORS
+from celestialkeras.lcid.frames import Frame, trim_overscan
 from celestialkeras.lcid.manifest import Observation, write_manifest
 from celestialkeras.lcid.simulate.detector import Readout, raw_counts
 from celestialkeras.lcid.simulate.extras import galsim, scientific_python
@@ -26,9 +28,18 @@ __all__ = ["PRESETS", "SurveySpec", "observations", "plan_survey", "simulate_exp
 
 PRESETS = {
     "tiny": SurveySpec(objects=8, exposures_per_object=1, seed=20240101),
-    "demo": SurveySpec(objects=128, exposures_per_object=1, seed=20240101),
+    "demo": SurveySpec(objects=128, exposures_per_object=1, seed=20240101, test_objects=26, validation_objects=26),
+    "bench": SurveySpec(
+        objects=300,
+        exposures_per_object=3,
+        seed=20240102,
+        frames_per_exposure=1,
+        test_objects=90,
+        validation_objects=30,
+    ),
 }
-"""Ready-made surveys: `tiny` for tests (16 chips), `demo` for a first afternoon (256 chips, 4.4 GB)."""
+"""Ready-made surveys: `tiny` for tests (16 frames), `demo` for a first afternoon (256), `bench` to compare networks by
+(900)."""
 
 _RECORD = "survey.json"
 
@@ -85,26 +96,69 @@ def simulate_exposure(exposure: Exposure, folder: Path) -> Path:
         SimulationError: The plan asks for what is not simulated.
         MissingExtraError: GalSim or SciPy is not installed.
     """
-    rates = electron_rates(exposure)
+    path = _raw_path(folder, exposure)
+    write_raw(path, _info(exposure), {hdu: simulate_chip(exposure, hdu) for hdu in CHIP_HDUS})
+    return path
+
+
+def simulate_chip(exposure: Exposure, hdu: int) -> NDArray[np.uint16]:
+    """Simulates one chip of an exposure: the same counts whether the other one is made or not.
+
+    Args:
+        exposure: The exposure.
+        hdu: 1 or 4: which chip.
+
+    Returns:
+        `uint16` of the detector's `raw_shape`, DN.
+
+    Raises:
+        SimulationError: The plan asks for what is not simulated.
+        MissingExtraError: GalSim or SciPy is not installed.
+    """
     # Each chip draws from a stream of its own.
     weather, *streams = (np.random.default_rng(seed) for seed in np.random.SeedSequence(exposure.seed).spawn(3))
     # Hits vary over the orbit by a third either way (ACS ISR 2002-07: 1.5 to 3 % of pixels in 1000 s).
     hits, offset = float(weather.uniform(0.68, 1.36)), float(weather.normal(0.0, 8.0))
-    chips = {}
-    for hdu, rng in zip(CHIP_HDUS, streams, strict=True):
-        readout = Readout(exposure.instrument, hdu, exposure.exptime, exposure.gain, hits, offset)
-        chips[hdu] = raw_counts(rates.pop(hdu), readout, rng)
-    path = _raw_path(folder, exposure)
-    write_raw(path, _info(exposure), chips)
-    return path
+    readout = Readout(exposure.instrument, hdu, exposure.exptime, exposure.gain, hits, offset, start=exposure.start)
+    return raw_counts(electron_rates(exposure, hdu), readout, streams[CHIP_HDUS.index(hdu)])
+
+
+def simulate_frame(exposure: Exposure, hdu: int) -> Frame:
+    """Simulates one chip as `read_frame` would give it of the exposure's raw file.
+
+    Args:
+        exposure: The exposure.
+        hdu: 1 or 4: which chip.
+
+    Raises:
+        SimulationError: The plan asks for what is not simulated.
+        MissingExtraError: GalSim or SciPy is not installed.
+    """
+    info, detector = _info(exposure), DETECTORS[exposure.instrument]
+    data, bias = trim_overscan(simulate_chip(exposure, hdu), detector, hdu, Path(exposure.rootname))
+    ra, dec = info.chip_position(hdu)
+    return Frame(
+        data=data,
+        bias=bias,
+        channel_columns=detector.frame_columns(),
+        obsid=exposure.rootname,
+        hdu=hdu,
+        instrument=exposure.instrument,
+        filter=exposure.filter,
+        exptime=exposure.exptime,
+        target=exposure.target.name,
+        ra=ra,
+        dec=dec,
+        date=info.date,
+    )
 
 
 def observations(exposures: tuple[Exposure, ...]) -> list[Observation]:
-    """Manifest rows of a plan, two for each exposure, with columns of truth beyond the published ones."""
+    """Manifest rows of a plan, one for each chip it lists, with columns of truth beyond the published ones."""
     rows = []
     for exposure in exposures:
         info, target = _info(exposure), exposure.target
-        for hdu in CHIP_HDUS:
+        for hdu in exposure.hdus:
             ra, dec = info.chip_position(hdu)
             east, north = info.footprint.chip_centre(hdu)
             extra = {
@@ -116,6 +170,8 @@ def observations(exposures: tuple[Exposure, ...]) -> list[Observation]:
                 "brightness": repr(target.brightness),
                 "star_density": repr(target.star_density),
             }
+            if exposure.split:
+                extra["split"] = exposure.split
             rows.append(
                 Observation(
                     object_id=target.name,

@@ -4,7 +4,7 @@ import pytest
 from celestialkeras.lcid.simulate.footprint import Footprint, offset_position
 
 
-@pytest.mark.parametrize("instrument", ["ACS/WFC", "WFC3/UVIS"])
+@pytest.mark.parametrize("instrument", ["ACS/WFC", "WFC3/UVIS", "CSST/MSC"])
 def test_sky_and_pixels_are_inverse(instrument: str) -> None:
     footprint = Footprint(instrument, east=31.0, north=-12.0, roll=73.0)
     columns, rows = np.float32([0, 1000, 4095]), np.float32([10, 2000, 4000])
@@ -42,6 +42,15 @@ def test_chips_stand_apart_by_the_gap() -> None:
     assert upper[0] - lower[0] == pytest.approx(0.0, abs=1e-3)
     assert upper[1] - lower[1] == pytest.approx((2048 + 50) * 0.05, abs=1e-3)
     assert (lower[1] + upper[1]) / 2 == pytest.approx(6.0, abs=1e-3)
+
+
+def test_windows_of_csst_meet_at_the_middle_of_their_chip() -> None:
+    footprint = Footprint("CSST/MSC", east=0.0, north=0.0, roll=0.0)
+
+    lower, upper = footprint.chip_centre(1), footprint.chip_centre(4)
+
+    assert footprint.shape == (4096, 4096)
+    assert upper[1] - lower[1] == pytest.approx(2048 * 0.074, abs=1e-3)
 
 
 def test_offsets_on_the_sky() -> None:

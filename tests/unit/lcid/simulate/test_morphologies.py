@@ -92,7 +92,7 @@ def test_nebulae_shine_in_lines_and_ellipticals_do_not() -> None:
     nebula = sky_around(target("NSC", "emission")).morphology.light(x, y).glow
     elliptical = sky_around(target("galaxy", "elliptical")).morphology.light(x, y).glow
 
-    assert nebula[Spectrum.GAS].mean() > 3 * nebula[Spectrum.YOUNG].mean()
+    assert nebula[Spectrum.HYDROGEN].mean() > 3 * nebula[Spectrum.YOUNG].mean()
     assert set(elliptical) == {Spectrum.OLD}
 
 

@@ -12,6 +12,7 @@ from celestialkeras.lcid.simulate.rawfile import RawInfo, write_raw
 
 ACS = RawInfo("jsim01aaq", "ACS/WFC", "F814W", ra=150.0, dec=2.0, exptime=350.0, roll=40.0, east=10.0, north=-20.0)
 UVIS = replace(ACS, rootname="isim01aaq", instrument="WFC3/UVIS", filter="F606W", gain=1.5)
+MSC = replace(ACS, rootname="csim01aaq", instrument="CSST/MSC", filter="g", gain=1.1)
 
 
 def chips(instrument: str) -> dict[int, np.ndarray]:
@@ -19,7 +20,7 @@ def chips(instrument: str) -> dict[int, np.ndarray]:
     return {hdu: rng.integers(0, 65536, DETECTORS[instrument].raw_shape).astype(np.uint16) for hdu in (1, 4)}
 
 
-@pytest.fixture(params=[ACS, UVIS], ids=["acs", "uvis"])
+@pytest.fixture(params=[ACS, UVIS, MSC], ids=["acs", "uvis", "msc"])
 def info(request: pytest.FixtureRequest) -> RawInfo:
     return request.param
 
@@ -35,7 +36,6 @@ def test_file_has_the_archives_structure(info: RawInfo, tmp_path: Path) -> None:
         units = [(unit.name, unit.ver) for unit in stored[1:]]
         assert units == [("SCI", 1), ("ERR", 1), ("DQ", 1), ("SCI", 2), ("ERR", 2), ("DQ", 2)]
         assert (stored[1].header["BITPIX"], stored[1].header["BZERO"]) == (16, 32768)
-        assert [stored[index].header["CCDCHIP"] for index in (1, 4)] == [2, 1]
         for index in (2, 3, 5, 6):
             header = stored[index].header
             assert (header["NAXIS"], header["PIXVALUE"]) == (0, 0)
@@ -62,6 +62,31 @@ def test_primary_header_says_how_it_was_taken(tmp_path: Path) -> None:
     assert acs["FILENAME"] == "jsim01aaq_raw.fits"
 
 
+def test_window_of_csst_says_what_it_shows(tmp_path: Path) -> None:
+    path = tmp_path / "csim01aaq_raw.fits"
+
+    write_raw(path, MSC, chips("CSST/MSC"))
+
+    header = fits.getheader(path)
+    assert (header["TELESCOP"], header["INSTRUME"], header["DETECTOR"]) == ("CSST", "MSC", "CHIP08")
+    assert (header["FILTER"], header["GAIN04"], header["RDNOIS14"]) == ("g", 1.1132, 5.0)
+    assert "CCDAMP" not in header
+    lower, upper = fits.getheader(path, 1), fits.getheader(path, 4)
+    assert (lower["DETSEC"], lower["CHANNELS"]) == ("[2561:6656,2569:4616]", "03,04,05,06")
+    assert (upper["DETSEC"], upper["CHANNELS"]) == ("[2561:6656,4617:6664]", "14,13,12,11")
+
+
+@pytest.mark.parametrize("info", [ACS, UVIS], ids=["acs", "uvis"])
+def test_chips_of_hubble_are_numbered_from_the_top(info: RawInfo, tmp_path: Path) -> None:
+    path = tmp_path / f"{info.rootname}_raw.fits"
+
+    write_raw(path, info, chips(info.instrument))
+
+    assert [fits.getval(path, "CCDCHIP", hdu) for hdu in (1, 4)] == [2, 1]
+    assert [fits.getval(path, "CCDAMP", hdu) for hdu in (1, 4)] == ["CD", "AB"]
+    assert fits.getval(path, "TELESCOP") == "HST"
+
+
 def test_wide_filter_on_the_first_wheel_is_named_there(tmp_path: Path) -> None:
     path = tmp_path / "jsim01aaq_raw.fits"
 
@@ -71,14 +96,15 @@ def test_wide_filter_on_the_first_wheel_is_named_there(tmp_path: Path) -> None:
     assert (header["FILTER1"], header["FILTER2"]) == ("F606W", "CLEAR2L")
 
 
-def test_wcs_puts_the_target_where_it_was_pointed(tmp_path: Path) -> None:
-    path = tmp_path / "jsim01aaq_raw.fits"
-    write_raw(path, ACS, chips("ACS/WFC"))
-    column, row = (float(value[0]) for value in ACS.footprint.to_pixels(np.float32([0.0]), np.float32([0.0])))
+@pytest.mark.parametrize(("info", "overscan"), [(ACS, 24), (MSC, 71)], ids=["acs", "msc"])
+def test_wcs_puts_the_target_where_it_was_pointed(info: RawInfo, overscan: int, tmp_path: Path) -> None:
+    path = tmp_path / f"{info.rootname}_raw.fits"
+    write_raw(path, info, chips(info.instrument))
+    column, row = (float(value[0]) for value in info.footprint.to_pixels(np.float32([0.0]), np.float32([0.0])))
 
     header = fits.getheader(path, 1)
 
-    x, y = column + 24 + 1 - header["CRPIX1"], row + 1 - header["CRPIX2"]
+    x, y = column + overscan + 1 - header["CRPIX1"], row + 1 - header["CRPIX2"]
     xi, eta = header["CD1_1"] * x + header["CD1_2"] * y, header["CD2_1"] * x + header["CD2_2"] * y
     assert header["CRVAL1"] + xi / np.cos(np.radians(2.0)) == pytest.approx(150.0, abs=2e-5)
     assert header["CRVAL2"] + eta == pytest.approx(2.0, abs=2e-5)
@@ -90,7 +116,7 @@ def test_the_reader_takes_it(info: RawInfo, tmp_path: Path) -> None:
     detector = DETECTORS[info.instrument]
     counts = {hdu: np.full(detector.raw_shape, 2500, np.uint16) for hdu in (1, 4)}
     first = detector.first_imaging_row(4)
-    (left, _), (right, _) = detector.imaging_columns()
+    (left, _), *_, (right, _) = detector.imaging_columns()
     rng = np.random.default_rng(0)
     for chip in counts.values():
         chip += rng.integers(0, 5, chip.shape).astype(np.uint16)
@@ -101,7 +127,7 @@ def test_the_reader_takes_it(info: RawInfo, tmp_path: Path) -> None:
     frame = read_frame(path, 4)
 
     assert frame.data.shape == (2048, 4096)
-    assert (frame.data[0, 0], frame.data[0, 2048]) == (11111, 22222)
+    assert (frame.data[0, 0], frame.data[0, detector.frame_columns()[-1][0]]) == (11111, 22222)
     assert frame.instrument == info.instrument
     assert frame.filter == info.filter
 
@@ -124,6 +150,8 @@ def test_what_is_no_pair_of_raw_chips_is_refused(tmp_path: Path) -> None:
         write_raw(path, ACS, {**good, 4: np.zeros((5, 5), np.uint16)})
     with pytest.raises(SimulationError, match=r"`chips\[1\]` must be uint16.*Received: int32"):
         write_raw(path, ACS, {**good, 1: good[1].astype(np.int32)})
-    with pytest.raises(SimulationError, match=r"`instrument` must be one of ACS/WFC, WFC3/UVIS.*'WFPC2'"):
+    with pytest.raises(SimulationError, match=r"`instrument` must be one of ACS/WFC, WFC3/UVIS, CSST/MSC.*'WFPC2'"):
         write_raw(path, replace(ACS, instrument="WFPC2"), good)
+    with pytest.raises(SimulationError, match=r"`filter` must be one of F435W.*on ACS/WFC. Received: filter='F656N'"):
+        write_raw(path, replace(ACS, filter="F656N"), good)
     assert not path.exists()

@@ -8,6 +8,7 @@ from celestialkeras.lcid.simulate.blobs import Blobs, paint
 from celestialkeras.lcid.simulate.footprint import Footprint
 from celestialkeras.lcid.simulate.plan import CelestialObject, Exposure
 from celestialkeras.lcid.simulate.scene import electron_rates, sky_around
+from celestialkeras.lcid.simulate.window import MARGIN, Window
 
 TARGET = CelestialObject(
     name="SIM-G0000",
@@ -34,13 +35,15 @@ EXPOSURE = Exposure(
     sky=1.5,
     jitter=0.005,
     sparse=False,
+    hdus=(1, 4),
+    split="",
     seed=1,
 )
 
 
 def test_chips_hold_the_sky_and_the_same_star_wherever_they_point() -> None:
     away = replace(EXPOSURE, east=300.0, north=-200.0, roll=30.0)
-    rates = electron_rates(away)
+    rates = {hdu: electron_rates(away, hdu) for hdu in (1, 4)}
     sky = 1.5 * sky_rate(band_of("ACS/WFC", "F606W"), 0.05)
 
     assert {hdu: chip.shape for hdu, chip in rates.items()} == {1: (2048, 4096), 4: (2048, 4096)}
@@ -61,7 +64,7 @@ def test_chips_hold_the_sky_and_the_same_star_wherever_they_point() -> None:
 
 
 def test_one_object_spans_both_chips() -> None:
-    rates = electron_rates(EXPOSURE)
+    rates = {hdu: electron_rates(EXPOSURE, hdu) for hdu in (1, 4)}
     footprint = Footprint("ACS/WFC", 0.0, 0.0, 0.0)
     edge_low, edge_high = rates[1][-40:, 1500:2600].mean(), rates[4][:40, 1500:2600].mean()
 
@@ -71,16 +74,36 @@ def test_one_object_spans_both_chips() -> None:
     assert edge_low > 3 * rates[1][:40].mean()
 
 
+def test_light_from_beyond_the_edge_reaches_the_chip() -> None:
+    chip = electron_rates(replace(EXPOSURE, east=0.0, north=60.0), 1)
+
+    # Smooth light runs on to the very edge; without the margin its last row would lose about half of it.
+    for side in (chip, chip[::-1], chip.T, chip.T[::-1]):
+        assert np.median(side[0]) == pytest.approx(np.median(side[8]), rel=0.05)
+
+
+def test_a_window_is_a_chip_with_its_margin() -> None:
+    footprint = Footprint("WFC3/UVIS", 3.0, -4.0, 70.0)
+    window = Window(footprint, 4)
+    columns, rows = np.float32([MARGIN, 900.5]), np.float32([MARGIN, 700.25])
+    east, north = window.to_sky(columns, rows)
+
+    assert window.shape == (2051 + 2 * MARGIN, 4096 + 2 * MARGIN)
+    wanted = footprint.to_sky(columns - MARGIN, rows - MARGIN + footprint.first_row(4))
+    np.testing.assert_allclose((east, north), wanted, atol=1e-4)
+    np.testing.assert_allclose(window.to_pixels(east, north), (columns, rows), atol=0.02)
+
+
 def test_painted_blob_has_its_flux() -> None:
-    footprint = Footprint("ACS/WFC", 0.0, 0.0, 25.0)
+    window = Window(Footprint("ACS/WFC", 0.0, 0.0, 25.0), 1)
     band = band_of("ACS/WFC", "F555W")
-    plane = np.zeros(footprint.shape, np.float32)
+    plane = np.zeros(window.shape, np.float32)
     one = lambda value: np.float32([value])  # noqa: E731
-    blob = Blobs(one(3.0), one(-7.0), one(500.0), one(0.6), one(0.5), one(1.0), one(1.0), np.uint8([2]))
+    blob = Blobs(one(3.0), one(-57.0), one(500.0), one(0.6), one(0.5), one(1.0), one(1.0), np.uint8([2]))
 
-    paint(plane, blob, footprint, band, 0.5)
+    paint(plane, blob, window, band, 0.5)
 
-    column, row = footprint.to_pixels(blob.x, blob.y)
+    column, row = window.to_pixels(blob.x, blob.y)
     assert plane.sum() == pytest.approx(250.0, rel=0.1)
     peak = np.unravel_index(plane.argmax(), plane.shape)
     assert peak == (round(float(row[0])), round(float(column[0])))

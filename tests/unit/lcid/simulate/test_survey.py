@@ -1,16 +1,18 @@
 import json
-from dataclasses import replace
+from collections import Counter
+from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from celestialkeras.errors import SimulationError
 from celestialkeras.files import PARTIAL_PREFIX, sha256_of
 from celestialkeras.lcid.frames import read_frame
-from celestialkeras.lcid.manifest import read_manifest
+from celestialkeras.lcid.manifest import SPLITS, read_manifest
 from celestialkeras.lcid.simulate import survey
 from celestialkeras.lcid.simulate.plan import Exposure, plan_survey
-from celestialkeras.lcid.simulate.survey import PRESETS, SurveySpec, observations, simulate_survey
+from celestialkeras.lcid.simulate.survey import PRESETS, SurveySpec, observations, simulate_frame, simulate_survey
 
 SPEC = SurveySpec(objects=2, exposures_per_object=1, seed=9)
 
@@ -31,10 +33,10 @@ def test_survey_is_a_manifest_and_a_raw_file_for_each_exposure(made: Path) -> No
 
     assert rows == observations(plan_survey(SPEC))
     assert [(row.object_id, row.label, row.hdu) for row in rows] == [
-        ("SIM-G0000", "galaxy", 1),
-        ("SIM-G0000", "galaxy", 4),
-        ("SIM-N0000", "NSC", 1),
-        ("SIM-N0000", "NSC", 4),
+        ("SIM9-G0000", "galaxy", 1),
+        ("SIM9-G0000", "galaxy", 4),
+        ("SIM9-N0000", "NSC", 1),
+        ("SIM9-N0000", "NSC", 4),
     ]
     assert {"subtype", "exptime", "sparse", "distance"} <= set(rows[0].extra)
     names = {"manifest.csv", "survey.json", *(f"{row.obsid}_raw.fits" for row in rows)}
@@ -98,7 +100,11 @@ def test_record_names_the_spec(made: Path) -> None:
         "objects": 2,
         "exposures_per_object": 1,
         "seed": 9,
-        "instruments": ["ACS/WFC", "WFC3/UVIS"],
+        "frames_per_exposure": 2,
+        "test_objects": 0,
+        "validation_objects": 0,
+        "instruments": ["ACS/WFC", "WFC3/UVIS", "CSST/MSC"],
+        "confounded": False,
     }
     assert len(record["plan"]) == 64
 
@@ -115,6 +121,34 @@ def test_what_fails_in_a_worker_surfaces(tmp_path: Path, monkeypatch: pytest.Mon
 def test_no_workers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SimulationError, match=r"`workers` must be at least 1. Received: workers=0"):
         simulate_survey(SPEC, tmp_path, workers=0)
+
+
+def test_one_chip_is_the_same_whether_the_other_is_made_or_not(made: Path) -> None:
+    exposure = plan_survey(SPEC)[0]
+
+    frame = simulate_frame(exposure, 4)
+    read = read_frame(made / f"{exposure.rootname}_raw.fits", 4)
+
+    np.testing.assert_array_equal(frame.data, read.data)
+    for field in fields(read):
+        if field.name != "data":
+            assert getattr(frame, field.name) == getattr(read, field.name), field.name
+
+
+def test_bench_holds_out_its_objects_and_lists_one_frame_an_exposure() -> None:
+    rows = observations(plan_survey(PRESETS["bench"]))
+    sides = {split: [row for row in rows if row.extra["split"] == split] for split in SPLITS}
+
+    assert {split: len(side) for split, side in sides.items()} == {"train": 540, "validation": 90, "test": 270}
+    assert {split: len({row.object_id for row in side}) for split, side in sides.items()} == {
+        "train": 180,
+        "validation": 30,
+        "test": 90,
+    }
+    for side in sides.values():
+        # Within each side, every pair of instrument and filter comes as often with galaxies as with NSC.
+        pairs = Counter((row.instrument, row.filter, row.label) for row in side)
+        assert all(pairs[instrument, name, "NSC"] == pairs[instrument, name, "galaxy"] for instrument, name, _ in pairs)
 
 
 def test_demo_is_as_large_as_it_says() -> None:
