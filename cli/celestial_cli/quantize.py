@@ -8,6 +8,7 @@ import click
 
 from celestial_cli.locate import artifacts_folder, find_model, open_data
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
+from celestial_edge.recipes import LAYOUTS, WHOLE
 
 
 @click.command()
@@ -24,6 +25,13 @@ from celestial_cli.terminal import json_option, print_json, print_table, say, th
     help="Allowed loss, points.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the calibration frames.")
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default=WHOLE,
+    show_default=True,
+    help="One rewritten graph for any runtime; strips for the least memory; or plain, as the converter makes it.",
+)
 @threads_option
 @json_option
 def quantize(
@@ -34,6 +42,7 @@ def quantize(
     calibration_frames: int,
     max_drop: float,
     seed: int,
+    layout: str,
     threads: int,
     as_json: bool,
 ) -> None:
@@ -51,7 +60,7 @@ def quantize(
     dataset = open_data(data, run, source)
     folder = folder or (artifacts_folder(run) if run else source.parent / f"{source.stem}-artifacts")
     say(f"quantizing {source}")
-    options = QuantizeOptions(calibration_frames, max_drop, seed, threads)
+    options = QuantizeOptions(calibration_frames, max_drop, seed, threads, layout)
     result = quantize_int8(source, dataset, folder, options)
     if as_json:
         print_json(

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from celestial_edge.recipes import PLAIN
 from celestialkeras.errors import ArtifactError
 from celestialkeras.files import replacing, sha256_of, write_text
 from celestialkeras.lcid.manifest import LABELS
 from celestialkeras.lcid.stretch import Stretch
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the card; other versions are refused."""
 
 CARD_NAME = "card.json"
@@ -52,6 +53,20 @@ class InputContract:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """One of the graphs that run one after another.
+
+    Attributes:
+        file: Name of its `.tflite` file.
+        stride: Rows of the plane that it takes from one row of the plane that it gives to the next. A graph that takes
+            fewer rows than there are is run over strips of them; of one that takes them all this is 1.
+    """
+
+    file: str
+    stride: int
+
+
+@dataclass(frozen=True)
 class Card:
     """The contents of `card.json`.
 
@@ -63,6 +78,8 @@ class Card:
         files: SHA-256 of every file of the artifact, by name.
         provenance: Hashes of model, data and calibration set, tool versions.
         accuracy: What was measured before and after conversion, and what the gate said.
+        layout: How the network is laid out in graphs: `plain`, `whole` or `strips`.
+        segments: The graphs, in the order in which they run.
     """
 
     model: str
@@ -72,6 +89,8 @@ class Card:
     files: Mapping[str, str]
     provenance: Mapping[str, Any]
     accuracy: Mapping[str, Any]
+    layout: str = PLAIN
+    segments: tuple[Segment, ...] = (Segment(MODEL_NAME, 1),)
 
     def to_json(self) -> dict[str, Any]:
         """The card as plain data."""
@@ -151,8 +170,9 @@ def read_card(folder: str | Path) -> Card:
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path}: cannot be read ({error})") from error
     card = _parse(data, path)
-    if MODEL_NAME not in card.files:
-        raise ArtifactError(f"{path}: names no {MODEL_NAME}")
+    for segment in card.segments:
+        if segment.file not in card.files:
+            raise ArtifactError(f"{path}: names no {segment.file}")
     for name, expected in card.files.items():
         if Path(name).name != name:
             raise ArtifactError(f"{path}: file names may not leave the folder. Received: {name!r}")
@@ -193,6 +213,15 @@ def _parse(data: Any, path: Path) -> Card:
             files={str(name): str(digest) for name, digest in data["files"].items()},
             provenance=dict(data["provenance"]),
             accuracy=dict(data["accuracy"]),
+            layout=str(data["layout"]),
+            segments=_segments(data["segments"]),
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ArtifactError(f"{path}: not a card that can be read ({error!r})") from error
+
+
+def _segments(data: Any) -> tuple[Segment, ...]:
+    segments = tuple(Segment(str(entry["file"]), int(entry["stride"])) for entry in data)
+    if not segments or min(segment.stride for segment in segments) < 1:
+        raise ValueError(f"segments={data}")
+    return segments

@@ -10,3 +10,15 @@ STATIC_INT8 = "static_wi8_ai8"
 
 RECIPES = (FLOAT32, STATIC_INT8)
 """Every recipe that models are exported by."""
+
+PLAIN = "plain"
+"""One graph as the converter makes it, nothing rewritten: what the other layouts are compared with."""
+
+WHOLE = "whole"
+"""One graph, rewritten to cost less, for any TFLite runtime."""
+
+STRIPS = "strips"
+"""A few graphs, each run over strips of rows, one after another: the least memory."""
+
+LAYOUTS = (PLAIN, WHOLE, STRIPS)
+"""Every layout that models are exported in."""

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from celestial_edge.compress.graph import check_int8, check_standard, read_operators
-from celestial_edge.recipes import RECIPES, STATIC_INT8
+from celestial_edge.compress.graph import check_int8, check_standard, read_activations, read_operators
+from celestial_edge.compress.keras_graphs import build_model
+from celestial_edge.compress.layers import Graph, NotLowerableError, hands_on
+from celestial_edge.compress.ranges import RangeTable
+from celestial_edge.recipes import FLOAT32, RECIPES, STATIC_INT8
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.descriptors import held_back
 from celestialkeras.errors import ExportError
 from celestialkeras.evaluation.predictor import LOGITS_LAYER
+
+# Layers of lowered graphs are named `VALUES.NUMBER`; TensorFlow numbers the scopes of those that it meets again.
+_LAYER = re.compile(r"(.+)\.\d+(?:_\d+)?")
+
+# Operators whose outputs are among their inputs.
+_HANDING_ON = ("CONCATENATION", "MAX_POOL_2D", "RESHAPE", "SLICE", "STRIDED_SLICE")
 
 
 def export_tflite(model: Any, recipe: str, calibration: Iterable[npt.NDArray[np.uint8]] = ()) -> bytes:
@@ -51,6 +62,85 @@ def export_tflite(model: Any, recipe: str, calibration: Iterable[npt.NDArray[np.
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8
+    content = _converted(converter, f"model {model.name!r}", recipe)
+    check = check_int8 if recipe == STATIC_INT8 else check_standard
+    check(read_operators(content))
+    return content
+
+
+def export_graph(graph: Graph, table: RangeTable | None = None) -> bytes:
+    """Converts a layer graph.
+
+    Args:
+        graph: The graph.
+        table: Ranges of its layers, for recipe `static_wi8_ai8`; None for `float32`.
+
+    Returns:
+        The contents of a `.tflite` file, made of built-in operators alone.
+
+    Raises:
+        NotLowerableError: A layer becomes several operators, between which no ranges are known.
+        ExportError: The conversion failed, or its result holds operators that it must not.
+    """
+    tf = import_tensorflow("exporting to TFLite")
+    content = _converted(tf.lite.TFLiteConverter.from_keras_model(build_model(graph)), "the lowered graph", FLOAT32)
+    if table is None:
+        check_standard(read_operators(content))
+        return content
+    content = _quantized(content, graph, table)
+    check_int8(read_operators(content))
+    return content
+
+
+def _quantized(content: bytes, graph: Graph, table: RangeTable) -> bytes:
+    """A float model with the weights and activations of all operators in int8, by the ranges of a table."""
+    from ai_edge_quantizer import quantizer, recipe
+
+    class Quantizer(quantizer.Quantizer):  # type: ignore[misc]
+        def _ensure_model_qsv_sufficient(self, calibration_result: object) -> None:
+            """Leaves out its check that no range is missing, which `_tensor_ranges` sees to.
+
+            It would load the float model with all tensors kept: at full size gigabytes that nothing else needs.
+            """
+
+    ranges = {
+        name: {"min": np.full((1,) * rank, low, np.float32), "max": np.full((1,) * rank, high, np.float32)}
+        for name, rank, (low, high) in _tensor_ranges(content, graph, table)
+    }
+    try:
+        with held_back():
+            static = Quantizer(bytearray(content), recipe.static_wi8_ai8())
+            result = static.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+    # It has no error of its own: whatever it raises means that there is no model.
+    except Exception as error:
+        raise ExportError(f"the graph cannot be quantized by recipe {STATIC_INT8}: {error}") from error
+    return bytes(result.quantized_model)
+
+
+def _tensor_ranges(content: bytes, graph: Graph, table: RangeTable) -> Iterator[tuple[str, int, tuple[float, float]]]:
+    """Name, rank and range of every tensor that is computed, found by the layer that its name holds."""
+    order = {node.values: number for number, node in enumerate(graph.nodes)}
+    steps = Counter(node.values for node in graph.nodes if not hands_on(node.operation))
+    for tensor in read_activations(content):
+        if not tensor.operator or tensor.output:
+            layer = (graph.output if tensor.output else graph.nodes[0]).values
+        else:
+            # A tensor of fused layers bears the names of all; its values are those of the last.
+            found = [match.group(1) for match in map(_LAYER.fullmatch, re.split("[/;]", tensor.name)) if match]
+            known = [name for name in found if name in order]
+            if not known:
+                raise NotLowerableError(f"no range is known for a tensor of the graph. Received: {tensor.name!r}")
+            layer = max(known, key=lambda name: order[name])
+        if tensor.operator and tensor.operator not in _HANDING_ON:
+            steps[layer] -= 1
+            if steps[layer] < 0:
+                raise NotLowerableError(f"layer {layer!r} computes in several steps; only its result's range is known")
+        if layer not in table:
+            raise ExportError(f"the table of ranges has no layer {layer!r}; measure it on the same network")
+        yield tensor.name, tensor.rank, table[layer]
+
+
+def _converted(converter: Any, what: str, recipe: str) -> bytes:
     try:
         with held_back(), warnings.catch_warnings():
             # It asks for statistics that only quantization before conversion has.
@@ -58,9 +148,7 @@ def export_tflite(model: Any, recipe: str, calibration: Iterable[npt.NDArray[np.
             content: bytes = converter.convert()
     # The converter has no kind of its own that is public: whatever it raises means that there is no model.
     except Exception as error:
-        raise ExportError(f"model {model.name!r} cannot be converted by recipe {recipe}: {error}") from error
-    check = check_int8 if recipe == STATIC_INT8 else check_standard
-    check(read_operators(content))
+        raise ExportError(f"{what} cannot be converted by recipe {recipe}: {error}") from error
     return content
 
 

@@ -50,6 +50,47 @@ def read_operators(model: bytes) -> list[Operator]:
     return operators
 
 
+@dataclass(frozen=True)
+class Activation:
+    """A tensor that is computed, or comes in.
+
+    Attributes:
+        name: Its name.
+        rank: Number of its dimensions.
+        operator: Name of the operator that computes it; empty for the input of the graph.
+        output: Whether it is the output of the graph.
+    """
+
+    name: str
+    rank: int
+    operator: str
+    output: bool
+
+
+def read_activations(model: bytes) -> list[Activation]:
+    """The tensors of the first subgraph that hold no weights, in order.
+
+    Args:
+        model: Contents of a `.tflite` file that was just converted, hence trusted.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    flat = schema.Model.GetRootAs(model, 0)
+    graph, builtin = flat.Subgraphs(0), _names(schema.BuiltinOperator)
+    outputs = graph.OutputsAsNumpy().tolist()
+    makers = dict.fromkeys(graph.InputsAsNumpy().tolist(), "")
+    for number in range(graph.OperatorsLength()):
+        operator = graph.Operators(number)
+        code = flat.OperatorCodes(operator.OpcodeIndex())
+        name = builtin[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+        makers.update(dict.fromkeys(operator.OutputsAsNumpy().tolist(), name))
+    tensors = ((index, graph.Tensors(index)) for index in sorted(makers))
+    return [
+        Activation(tensor.Name().decode(), tensor.ShapeLength(), makers[index], index in outputs)
+        for index, tensor in tensors
+    ]
+
+
 def check_standard(operators: Sequence[Operator]) -> None:
     """Refuses operators that not every TFLite runtime has.
 

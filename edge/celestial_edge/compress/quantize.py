@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from celestial_edge.card import (
-    MODEL_NAME,
     Card,
     GoldenFrames,
     InputContract,
@@ -24,9 +23,9 @@ from celestial_edge.card import (
     write_card,
     write_golden,
 )
-from celestial_edge.compress.export import export_tflite
+from celestial_edge.compress.network import Network
 from celestial_edge.device.runtime import Classifier
-from celestial_edge.recipes import FLOAT32, STATIC_INT8
+from celestial_edge.recipes import FLOAT32, LAYOUTS, STATIC_INT8, WHOLE
 from celestialkeras.errors import ExportError, QualityGateError
 from celestialkeras.evaluation.evaluate import FrameBatch, evaluate, frame_batches
 from celestialkeras.evaluation.gate import Judgement, Outcome, compare, judge
@@ -38,6 +37,8 @@ from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.manifest import LABELS
 from celestialkeras.lcid.shards import Record
 
+_TOOLS = ("celestialkeras", "tensorflow", "keras", "ai-edge-quantizer", "ai-edge-litert")
+
 
 @dataclass(frozen=True)
 class QuantizeOptions:
@@ -48,12 +49,19 @@ class QuantizeOptions:
         max_drop: Loss of accuracy that is allowed, percentage points.
         seed: Seed of the choice of calibration frames.
         threads: Threads of the interpreter when the artifacts are evaluated.
+        layout: How the artifacts are laid out, one of `LAYOUTS`. A model that cannot be lowered gets `plain` for
+            `whole`.
     """
 
     calibration_frames: int = 32
     max_drop: float = 1.0
     seed: int = 0
     threads: int = 2
+    layout: str = WHOLE
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"`layout` must be one of {', '.join(LAYOUTS)}. Received: layout={self.layout!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +119,7 @@ def quantize_int8(
         "data_sha256": dataset.digest,
         "calibration_sha256": _calibration_digest(calibration),
         "calibration_frames": len(calibration),
-        "versions": {name: version(name) for name in ("celestialkeras", "tensorflow", "keras", "ai-edge-litert")},
+        "versions": {name: version(name) for name in _TOOLS},
     }
     contract = InputContract(dataset.shape, binning, "float32", dataset.stretch)
     first = [next((r for r in validation if r.observation.label == label), None) for label in LABELS]
@@ -119,14 +127,14 @@ def quantize_int8(
     (golden,) = frame_batches(dataset, golden_records, binning, batch_size=len(golden_records))
     discard_partials(folder)
     before = evaluate(KerasPredictor(model), frame_batches(dataset, validation, binning))
+    network = Network(model, [dataset.codes(record, binning) for record in calibration], options.layout)
 
     # Both take their names together: a half-done run must not leave artifacts of two models side by side.
     with _replacing_folder(folder / FLOAT32) as partial_float, _replacing_folder(folder / STATIC_INT8) as partial:
         card = Card(model.name, FLOAT32, contract, 1.0, {}, provenance, {"before": to_json(before)})
-        _write(partial_float, card, export_tflite(model, FLOAT32), golden, options.threads)
-        content = export_tflite(model, STATIC_INT8, (dataset.codes(record, binning) for record in calibration))
+        _write(partial_float, card, network, golden, options.threads)
         card = Card(model.name, STATIC_INT8, replace(contract, dtype="int8"), 1.0, {}, provenance, {})
-        card, classifier = _write(partial, card, content, golden, options.threads)
+        card, classifier = _write(partial, card, network, golden, options.threads)
         after = evaluate(classifier, frame_batches(dataset, validation, binning))
         judgement = judge(compare(before.predictions, after.predictions), options.max_drop)
         if judgement.outcome is Outcome.FAIL:
@@ -159,11 +167,14 @@ def balanced_frames(records: Sequence[Record], count: int, seed: int) -> list[Re
     return list(itertools.islice(turns, count))
 
 
-def _write(partial: Path, card: Card, content: bytes, golden: FrameBatch, threads: int) -> tuple[Card, Classifier]:
+def _write(partial: Path, card: Card, network: Network, golden: FrameBatch, threads: int) -> tuple[Card, Classifier]:
     """Fills an artifact folder: what the golden frames must give is what the artifact gives here."""
-    (partial / MODEL_NAME).write_bytes(content)
+    layout, segments = network.write(partial, card.recipe)
+    card = replace(card, layout=layout, segments=segments)
     write_card(partial, replace(card, files=hash_files(partial)))
     classifier = Classifier(partial, threads)
+    if left := classifier.undelegated():
+        raise ExportError(f"XNNPACK does not take all of model {card.model!r}. Received: {', '.join(left)}")
     labels = np.array([observation.label_code for observation in golden.observations], np.int64)
     write_golden(partial, GoldenFrames(golden.codes, classifier.logits(golden.codes), labels))
     sealed = replace(card, files=hash_files(partial))

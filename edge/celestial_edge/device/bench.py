@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from celestial_edge.card import MODEL_NAME, read_card
+from celestial_edge.card import read_card
 from celestial_edge.device.machine import describe_machine
 from celestialkeras.errors import ArtifactError
 from celestialkeras.lcid.frames import read_frame
@@ -83,7 +83,7 @@ class ArtifactBench:
         recipe: How it is stored.
         input: Rows and columns of the model's input.
         frames: Frames that were timed.
-        file_mb: Size of the `.tflite`, MB (1e6 bytes).
+        file_mb: Size of the `.tflite` files, MB (1e6 bytes).
         load_ms: Checking the hashes, loading and allocating.
         first_ms: The first invoke.
         invoke: Later invokes, codes to logits.
@@ -209,7 +209,7 @@ class _Worker:
                 contract["frame_shape"][1] // contract["binning"],
             ),
             frames=len(self._invokes),
-            file_mb=(self._artifact / MODEL_NAME).stat().st_size / 1e6,
+            file_mb=sum((self._artifact / one["file"]).stat().st_size for one in card["segments"]) / 1e6,
             load_ms=self._loaded["load_ms"],
             first_ms=self._first_ms,
             invoke=Latency.of(self._invokes),

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from celestial_edge.card import MODEL_NAME, Card, read_card
-from celestialkeras.descriptors import held_back
+from celestial_edge.card import Card, read_card
+from celestial_edge.device.chain import Chain
 from celestialkeras.errors import ArtifactError
 from celestialkeras.lcid.frames import Frame, read_frame
 from celestialkeras.lcid.manifest import LABELS
@@ -89,10 +89,8 @@ class Classifier:
         """
         folder = Path(artifact)
         self.card: Card = read_card(folder)
-        self._interpreter = _load(folder / MODEL_NAME, threads)
-        (self._input,) = self._interpreter.get_input_details()
-        (self._output,) = self._interpreter.get_output_details()
-        _check_contract(self._input, self._output, self.card, folder)
+        self._chain = Chain(folder, self.card.segments, (*self.card.input.model_shape, 1), threads)
+        _check_contract(self._chain.input, self._chain.output, self.card, folder)
 
     def classify(self, source: str | Path | Frame, hdu: int = 1) -> Verdict:
         """Classifies one chip.
@@ -112,8 +110,7 @@ class Classifier:
         after_read = time.perf_counter()
         self._set_frame(frame)
         after_stretch = time.perf_counter()
-        self._interpreter.invoke()
-        logits = self._logits() / self.card.temperature
+        logits = self._run() / self.card.temperature
         end = time.perf_counter()
         stages = {"read": after_read - begin, "stretch": after_stretch - after_read, "invoke": end - after_stretch}
         return Verdict.from_logits(logits.tolist(), {stage: 1e3 * seconds for stage, seconds in stages.items()})
@@ -138,14 +135,17 @@ class Classifier:
         out = np.empty((len(codes), len(LABELS)), np.float32)
         for row, frame in zip(out, codes, strict=True):
             self._set_codes(frame)
-            self._interpreter.invoke()
-            row[:] = self._logits()
+            row[:] = self._run()
         return out
+
+    def undelegated(self) -> list[str]:
+        """Convolutions and dense layers that XNNPACK did not take, as `FILE: OPERATOR`; none is as it should be."""
+        return self._chain.undelegated()
 
     def _set_frame(self, frame: Frame) -> None:
         contract = self.card.input
         if contract.dtype == "int8" and contract.binning == 1:
-            # Straight into the interpreter's memory: no copy of the frame is made.
+            # Straight into the memory that the first graph reads: no copy of the frame is made.
             encode(frame, contract.stretch, out=self._input_view())
         else:
             self._set_codes(bin_codes(encode(frame, contract.stretch), contract.binning))
@@ -159,28 +159,14 @@ class Classifier:
 
     def _input_view(self) -> npt.NDArray[Any]:
         # The view must not outlive the call: LiteRT refuses to invoke while one is held.
-        view: npt.NDArray[Any] = self._interpreter.tensor(self._input["index"])()
-        return view[0, :, :, 0]
+        return self._chain.frame()[:, :, 0]
 
-    def _logits(self) -> npt.NDArray[np.float32]:
-        stored = self._interpreter.get_tensor(self._output["index"])[0]
-        scale, zero_point = self._output["quantization"]
+    def _run(self) -> npt.NDArray[np.float32]:
+        stored = self._chain.run()
+        scale, zero_point = self._chain.output["quantization"]
         if stored.dtype == np.int8:
             return np.asarray((stored.astype(np.float32) - np.float32(zero_point)) * np.float32(scale))
         return np.asarray(stored, np.float32)
-
-
-def _load(path: Path, threads: int | None) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        # LiteRT announces its delegate on standard error.
-        with held_back():
-            interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ArtifactError(f"{path}: LiteRT cannot load it ({error})") from error
-    return interpreter
 
 
 def _check_contract(entry: Mapping[str, Any], output: Mapping[str, Any], card: Card, folder: Path) -> None:

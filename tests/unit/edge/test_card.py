@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from celestial_edge.card import CARD_NAME, read_card, read_golden
+from celestial_edge.card import CARD_NAME, Segment, read_card, read_golden
 from celestialkeras.errors import ArtifactError
 
 
@@ -22,6 +22,7 @@ def test_card_comes_back_as_written(copy_artifact: Any) -> None:
     assert (card.model, card.recipe, card.temperature) == ("small", "static_wi8_ai8", 1.0)
     assert card.input.model_shape == (64, 128)
     assert card.input.stretch.black == -4.0
+    assert (card.layout, card.segments) == ("plain", (Segment("model.tflite", 1),))
     assert set(card.files) == {"model.tflite", "golden.npz"}
     assert json.loads(json.dumps(card.to_json())) == json.loads((folder / CARD_NAME).read_text())
 
@@ -67,13 +68,16 @@ def test_no_artifact_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"schema": 99}, r"schema must be 1. Received: 99"),
+        ({"schema": 99}, r"schema must be 2. Received: 99"),
         ({"labels": ["NSC", "galaxy"]}, r"a foreign artifact.*Received: \['NSC', 'galaxy'\]"),
         ({"output": "probabilities"}, "a foreign artifact"),
         ({"input": {}}, "not a card that can be read"),
         ({"input": None}, "not a card that can be read"),
         ({"files": {}}, r"names no model.tflite"),
         ({"files": {"../model.tflite": "0", "model.tflite": "0"}}, "may not leave the folder"),
+        ({"segments": []}, "not a card that can be read"),
+        ({"segments": [{"file": "model.tflite", "stride": 0}]}, "not a card that can be read"),
+        ({"segments": [{"file": "stem.tflite", "stride": 4}]}, r"names no stem.tflite"),
         ({"temperature": 0.0}, "not a card that can be read"),
         ({"temperature": "hot"}, "not a card that can be read"),
     ],
@@ -89,7 +93,7 @@ def test_foreign_cards_are_refused(copy_artifact: Any, changes: dict[str, Any], 
 def test_damaged_card_is_refused(copy_artifact: Any, text: str) -> None:
     folder = copy_artifact()
     (folder / CARD_NAME).write_text(text, encoding="latin-1")
-    with pytest.raises(ArtifactError, match=r"card.json: (cannot be read|schema must be 1)"):
+    with pytest.raises(ArtifactError, match=r"card.json: (cannot be read|schema must be 2)"):
         read_card(folder)
 
 

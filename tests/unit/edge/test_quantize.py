@@ -50,6 +50,29 @@ def test_quantize_writes_both_artifacts_with_what_was_measured(saved: Path, make
     assert sorted(path.name for path in (tmp_path / "artifacts").iterdir()) == ["float32", "static_wi8_ai8"]
 
 
+def test_layouts_are_named_on_the_card_and_agree_to_the_bit(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
+    dataset = open_dataset(make_dataset())
+    results = {}
+    for layout in ("plain", "whole", "strips"):
+        options = QuantizeOptions(calibration_frames=2, layout=layout)
+        results[layout] = quantize_int8(saved, dataset, tmp_path / layout, options).artifact
+        assert read_card(results[layout]).layout == layout
+    golden = {layout: read_golden(folder).logits for layout, folder in results.items()}
+    np.testing.assert_array_equal(golden["whole"], golden["plain"])
+    np.testing.assert_array_equal(golden["strips"], golden["plain"])
+    with pytest.raises(ValueError, match=r"`layout` must be one of plain, whole, strips\. Received: layout='tiles'"):
+        QuantizeOptions(layout="tiles")
+
+
+def test_operators_that_xnnpack_leaves_are_refused(
+    saved: Path, make_dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantize.Classifier, "undelegated", lambda self: ["model.tflite: CONV_2D"])
+    with pytest.raises(ExportError, match=r"XNNPACK does not take all .* Received: model.tflite: CONV_2D"):
+        quantize_int8(saved, open_dataset(make_dataset()), tmp_path / "artifacts")
+    assert list((tmp_path / "artifacts").iterdir()) == []
+
+
 def test_a_second_run_replaces_the_first(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
     dataset = open_dataset(make_dataset())
     for frames in (2, 3):

@@ -105,7 +105,7 @@ def test_errors_of_frames_pass_through(built_artifacts: dict[str, Path], uvis_ra
     ("field", "value", "why"),
     [
         ("dtype", "float32", r"promises an input float32 \(1, 64, 128, 1\). Received: int8"),
-        ("binning", 16, r"promises an input int8 \(1, 128, 256, 1\)"),
+        ("binning", 16, r"takes \(64, 128, 1\), which the card's chain does not give. Received: \(128, 256, 1\)"),
     ],
 )
 def test_card_that_does_not_fit_its_model_is_refused(copy_artifact: Any, field: str, value: Any, why: str) -> None:

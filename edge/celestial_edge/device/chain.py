@@ -1,0 +1,165 @@
+"""The graphs of an artifact in LiteRT, one after another, each over strips of what the one before it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from celestial_edge.card import Segment
+from celestial_edge.device.pages import release_pages
+from celestialkeras.descriptors import held_back
+from celestialkeras.errors import ArtifactError
+
+Plane = npt.NDArray[Any]
+"""What one graph hands to the next, all rows of it: `(rows, columns, channels)` or `(units,)`."""
+
+_COMPUTE = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+
+
+class Chain:
+    """Loaded graphs. Not for several threads at once.
+
+    Attributes:
+        input: LiteRT's details of the first graph's input, its shape that of a whole frame, `(1, H, W, 1)`.
+        output: LiteRT's details of the last graph's output.
+    """
+
+    def __init__(
+        self, folder: Path, segments: Sequence[Segment], frame_shape: tuple[int, ...], threads: int | None
+    ) -> None:
+        """Loads the graphs.
+
+        Args:
+            folder: The artifact folder.
+            segments: Its graphs, in the order in which they run.
+            frame_shape: `(H, W, 1)` of the frames that the first graph is run over.
+            threads: Threads of the interpreters; None leaves it to LiteRT, which takes one.
+
+        Raises:
+            ArtifactError: A file is none that LiteRT can load, or a graph does not fit the one before it.
+        """
+        # The largest first: while it is loaded its weights are there twice, and nothing else is yet.
+        by_size = sorted(segments, key=lambda segment: (folder / segment.file).stat().st_size, reverse=True)
+        loaded = {segment.file: _Graph(folder / segment.file, segment.stride, threads) for segment in by_size}
+        self._graphs = [loaded[segment.file] for segment in segments]
+        self._frame: Plane | None = None
+        self._frame_shape = frame_shape
+        shape = frame_shape
+        for graph in self._graphs:
+            shape = graph.plan(shape)
+        self.input: Mapping[str, Any] = {**self._graphs[0].input, "shape": (1, *frame_shape)}
+        self.output: Mapping[str, Any] = self._graphs[-1].output
+
+    def undelegated(self) -> list[str]:
+        """Convolutions and dense layers that XNNPACK did not take, as `FILE: OPERATOR`.
+
+        LiteRT's own kernels are slower, and round differently: layouts agree to the bit only where none is listed.
+        """
+        return [entry for graph in self._graphs for entry in graph.undelegated()]
+
+    def frame(self) -> Plane:
+        """Where the next frame goes, `(H, W, 1)`. The array must not be held on to: LiteRT would refuse to run."""
+        first = self._graphs[0]
+        if first.strips == 1:
+            return first.view(first.input)
+        if self._frame is None:
+            self._frame = np.empty(self._frame_shape, first.input["dtype"])
+        return self._frame
+
+    def run(self) -> Plane:
+        """Runs all graphs on the frame that was put in.
+
+        Returns:
+            The last graph's output as stored, without the batch.
+        """
+        plane, self._frame = self._frame, None
+        for graph, following in zip(self._graphs, [*self._graphs[1:], None], strict=True):
+            if following is not None and following.strips == 1:
+                # Straight into the memory of a graph that takes all rows at once.
+                graph.run(plane, following.view(following.input))
+                plane = None
+            else:
+                made = np.empty(graph.made, graph.output["dtype"])
+                graph.run(plane, made)
+                plane = made
+        assert plane is not None
+        return plane
+
+
+class _Graph:
+    """One loaded graph and the strips that it takes."""
+
+    def __init__(self, path: Path, stride: int, threads: int | None) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            # LiteRT announces its delegate on standard error.
+            with held_back():
+                self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ArtifactError(f"{path}: LiteRT cannot load it ({error})") from error
+        release_pages(path)
+        self._path = path
+        self._stride = stride
+        (self.input,) = self._interpreter.get_input_details()
+        (self.output,) = self._interpreter.get_output_details()
+        self.made: tuple[int, ...] = ()
+        self._starts: list[int] = [0]
+
+    @property
+    def strips(self) -> int:
+        """How many strips make a plane."""
+        return len(self._starts)
+
+    def plan(self, given: tuple[int, ...]) -> tuple[int, ...]:
+        """Lays the strips over a plane of this shape, and says which shape comes of it.
+
+        Raises:
+            ArtifactError: The graph takes other planes.
+        """
+        taken, made = (tuple(map(int, end["shape"][1:])) for end in (self.input, self.output))
+        if taken[1:] != given[1:] or taken[0] > given[0] or (taken[0] < given[0] and len(made) != len(given)):
+            raise ArtifactError(f"{self._path}: takes {taken}, which the card's chain does not give. Received: {given}")
+        step = made[0]
+        rows = step + (given[0] - taken[0]) // self._stride
+        # The last strip ends with the last row; it may overlap the one before.
+        self._starts = [0] if taken == given else [min(first, rows - step) for first in range(0, rows, step)]
+        self.made = made if taken == given else (rows, *made[1:])
+        return self.made
+
+    def undelegated(self) -> list[str]:
+        """What XNNPACK left to LiteRT's own kernels, of the operators that compute."""
+        # LiteRT keeps the operators that a delegate took beside the one that stands for them, whose inputs then hold
+        # their weights. Its Python interpreter tells this nowhere else.
+        operators = self._interpreter._get_ops_details()
+        taken = {
+            index
+            for operator in operators
+            if operator["op_name"] == "DELEGATE"
+            for index in operator["inputs"].tolist()
+        }
+        return [
+            f"{self._path.name}: {operator['op_name']}"
+            for operator in operators
+            if operator["op_name"] in _COMPUTE and int(operator["inputs"][1]) not in taken
+        ]
+
+    def view(self, end: Mapping[str, Any]) -> Plane:
+        """The interpreter's own memory of its input or output, without the batch; not to be held on to."""
+        view: Plane = self._interpreter.tensor(end["index"])()[0]
+        return view
+
+    def run(self, plane: Plane | None, made: Plane) -> None:
+        """Runs over all strips of a plane; of None when the plane lies in the input already."""
+        rows_in, rows_out = int(self.input["shape"][1]), int(self.output["shape"][1])
+        for first in self._starts:
+            if plane is not None:
+                start = first * self._stride
+                np.copyto(self.view(self.input), plane[start : start + rows_in])
+            self._interpreter.invoke()
+            made[first : first + rows_out] = self.view(self.output)
