@@ -13,7 +13,7 @@ from celestialkeras.lcid.simulate.bands import V_ZERO_POINT, Spectrum
 from celestialkeras.lcid.simulate.blobs import Blobs
 from celestialkeras.lcid.simulate.sources import PointSources
 
-STAR_MAGNITUDES = (14.0, 26.0)
+STAR_MAGNITUDES = (12.0, 26.0)
 """Brightest and faintest Milky Way star, V."""
 
 GALAXY_COUNTS = ((18.0, 0.018), (20.0, 0.25), (22.0, 2.2), (24.0, 19.0), (25.5, 60.0))

@@ -30,8 +30,8 @@ _DIFFUSION = {"ACS/WFC": 0.42, "WFC3/UVIS": 0.45, "CSST/MSC": 0.3}
 _CSST_BLUR = 0.067
 
 
-# Where kernels have faded out, in units of wavelength / 2.4 m. GalSim works the pupil's pattern out so far in 0.3 s; twice
-# as far takes it 4 s a filter.
+# Where kernels have faded out, in units of wavelength / 2.4 m. GalSim works the pupil's pattern out so far in 0.3 s;
+# twice as far takes it 4 s a filter.
 _REACH = 135.0
 
 

@@ -2,7 +2,8 @@
 
 Whatever is not the sky itself is drawn alike for both classes. Pairs of instrument and filter are dealt from one deck,
 each card with a range of exposure times, once to a galaxy and once to an NSC on the same side of the split; gains, sky
-levels, pointings, dates, overall brightness and star density come from one distribution. So no header card and no mean
+levels, pointings and dates come from one distribution. Brightness and the density of foreground stars are drawn by
+kind of object, so that frames of both classes come out alike in level and in stars. So neither a header card nor a mean
 level tells the classes apart. `confounded` undoes this for the instruments alone, as in the published test list.
 """
 
@@ -28,17 +29,17 @@ SIMULATOR_VERSION = 2
 SUBTYPES: dict[str, dict[str, float]] = {
     "galaxy": {"spiral": 0.4, "elliptical": 0.2, "edge-on": 0.2, "irregular": 0.2},
     "NSC": {
-        "globular": 0.25,
-        "open": 0.2,
-        "emission": 0.25,
-        "reflection": 0.1,
+        "globular": 0.2,
+        "open": 0.16,
+        "emission": 0.3,
+        "reflection": 0.12,
         "planetary": 0.1,
-        "remnant": 0.1,
+        "remnant": 0.12,
     },
 }
 """Kinds of object of each class and their shares."""
 
-SPARSE_RATE = 0.1
+SPARSE_RATE = 0.07
 """Share of exposures of either class that point past the object, where hardly a feature is left."""
 
 EXPOSURE_TIMES = (60.0, 1500.0)
@@ -66,6 +67,24 @@ _RADII = {
     "planetary": (70.0, 200.0),
     "remnant": (130.0, 350.0),
 }
+# Mean V-band surface brightness within the radius over that of the average sky, lowest and highest. Galaxies and
+# clusters are as bright as they are in the sky; gas is seen where it is bright. So frames of both classes come out
+# alike in level.
+_BRIGHTNESS = {
+    "spiral": (1.0, 10.0),
+    "elliptical": (0.8, 8.0),
+    "edge-on": (0.7, 6.0),
+    "irregular": (0.8, 8.0),
+    "globular": (0.5, 5.0),
+    "open": (0.3, 3.0),
+    "emission": (5.0, 40.0),
+    "reflection": (5.0, 40.0),
+    "planetary": (4.0, 32.0),
+    "remnant": (2.0, 16.0),
+}
+# Stars of the Milky Way, per square arcminute. Clusters and nebulae bring stars of their own, and galaxies drown the
+# faint ones: with more of them around galaxies, frames of both classes come out about equally full of stars.
+_STAR_DENSITY = {"galaxy": (20.0, 1000.0), "NSC": (5.0, 250.0)}
 _FAINT_SHORTEST = 500.0
 _LAUNCHED = {"ACS/WFC": 55200.0, "WFC3/UVIS": 55200.0, "CSST/MSC": 61600.0}
 _GAINS = {"ACS/WFC": {2.0: 0.8, 1.0: 0.2}, "WFC3/UVIS": {1.5: 1.0}, "CSST/MSC": {1.1: 1.0}}
@@ -157,7 +176,7 @@ class CelestialObject:
         dec: Declination of its centre, degrees, ICRS.
         radius: Radius that holds most of what is seen of it, arcseconds.
         brightness: Mean V-band surface brightness within its radius over that of the average sky.
-        star_density: Milky Way stars with 14 < V < 26 around it, per square arcminute.
+        star_density: Milky Way stars with 12 < V < 26 around it, per square arcminute.
         seed: Seed of its shape and of the sky around it.
     """
 
@@ -301,9 +320,13 @@ def _time_range(instrument: str, name: str, rng: np.random.Generator) -> tuple[f
 
 
 def _setup(card: _Card, hdus: tuple[int, ...], rng: np.random.Generator) -> _Setup:
-    exptime = round(math.exp(rng.uniform(math.log(card.shortest), math.log(card.longest))), 1)
+    exptime = round(_log_uniform(card.shortest, card.longest, rng), 1)
     sky = round(float(np.exp(rng.normal(0.0, 0.3))), 4)
     return _Setup(card.instrument, card.filter, exptime, _drawn(_GAINS[card.instrument], rng), sky, hdus)
+
+
+def _log_uniform(low: float, high: float, rng: np.random.Generator) -> float:
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
 def _drawn(shares: dict[float, float], rng: np.random.Generator) -> float:
@@ -336,16 +359,15 @@ def _dealt(shares: dict[str, float], count: int, rng: np.random.Generator) -> li
 
 def _object(name: str, label: str, subtype: str, seed: np.random.SeedSequence) -> CelestialObject:
     rng = np.random.default_rng(seed)
-    low, high = _RADII[subtype]
     return CelestialObject(
         name=name,
         label=label,
         subtype=subtype,
         ra=round(float(rng.uniform(0.0, 360.0)), 6),
         dec=round(math.degrees(math.asin(rng.uniform(-0.97, 0.97))), 6),
-        radius=round(math.exp(rng.uniform(math.log(low), math.log(high))), 2),
-        brightness=round(math.exp(rng.uniform(math.log(4.0), math.log(30.0))), 4),
-        star_density=round(math.exp(rng.uniform(math.log(3.0), math.log(250.0))), 2),
+        radius=round(_log_uniform(*_RADII[subtype], rng), 2),
+        brightness=round(_log_uniform(*_BRIGHTNESS[subtype], rng), 4),
+        star_density=round(_log_uniform(*_STAR_DENSITY[label], rng), 2),
         seed=int(rng.integers(2**63)),
     )
 
