@@ -7,6 +7,7 @@ import pytest
 
 from celestialkeras.errors import SimulationError
 from celestialkeras.lcid.manifest import SPLITS
+from celestialkeras.lcid.simulate import plan as plan_module
 from celestialkeras.lcid.simulate.bands import BANDS
 from celestialkeras.lcid.simulate.plan import SPARSE_RATE, SUBTYPES, Exposure, SurveySpec, plan_digest, plan_survey
 
@@ -77,12 +78,15 @@ def test_sparse_fields_come_at_the_stated_rate_in_both_classes(plan: tuple[Expos
     assert rate == pytest.approx(SPARSE_RATE, abs=0.05)
 
 
-def test_brightness_and_star_density_have_one_distribution(plan: tuple[Exposure, ...]) -> None:
-    for name in ("brightness", "star_density"):
-        galaxy, nsc = (
-            np.log([getattr(exposure.target, name) for exposure in of_class(plan, label)]) for label in SUBTYPES
-        )
-        assert abs(galaxy.mean() - nsc.mean()) < 0.4
+def test_brightness_depends_on_the_kind_and_foreground_stars_on_the_class(plan: tuple[Exposure, ...]) -> None:
+    objects = {exposure.target for exposure in plan}
+    for subtype, (low, high) in plan_module._BRIGHTNESS.items():
+        values = [one.brightness for one in objects if one.subtype == subtype]
+        assert low <= min(values)
+        assert max(values) <= high
+    for label, (low, high) in plan_module._STAR_DENSITY.items():
+        stars = np.log([one.star_density for one in objects if one.label == label])
+        assert stars.mean() == pytest.approx(np.log(low * high) / 2, abs=0.35)
 
 
 def test_exposure_times_stay_in_range(plan: tuple[Exposure, ...]) -> None:
