@@ -40,8 +40,9 @@ def test_whole_frames_train_quantize_and_decide(
     (entry,) = report.artifacts
     assert entry.input == (2048, 4096)
     assert entry.file_mb < 1.0
-    # 131 MB measured; with the stem as it is drawn, 64 kernel places instead of 8 have a pointer at each pixel: 185.
-    assert entry.peak_memory_mb < 150
+    # 155 MB measured, 24 of them the FITS chip and its decoding; with the stem as it is drawn, 64 kernel places instead
+    # of 8 have a pointer at each pixel: 203.
+    assert entry.peak_memory_mb < 165
 
     codes = encode(read_frame(uvis_raw, 1), Stretch())
     classifier = Classifier(result.artifact)
