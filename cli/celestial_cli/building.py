@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from celestial_cli.terminal import print_json, print_table, say
+from celestial_cli.terminal import print_json, print_table, progress_bar, say
 
 if TYPE_CHECKING:
+    from celestialkeras.lcid.build import BuildPlan
     from celestialkeras.lcid.dataset import LcidDataset
 
 workers_option = click.option(
@@ -44,6 +46,16 @@ fractions_option = click.option(
 split_seed_option = click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the split."
 )
+
+
+def build_with_progress(plan: BuildPlan, folder: Path, workers: int, task: str, unit: str = "frames") -> LcidDataset:
+    """Builds a data set, says how far it is, and opens it."""
+    from celestialkeras.lcid.build import build_dataset
+    from celestialkeras.lcid.dataset import open_dataset
+
+    with progress_bar(task, unit) as report:
+        build_dataset(plan, folder, workers=workers, on_progress=report)
+    return open_dataset(folder)
 
 
 def print_dataset(dataset: LcidDataset, as_json: bool, train_options: str = "") -> None:

@@ -8,10 +8,16 @@ from typing import Any
 import click
 
 from celestial_cli.audit import audit
-from celestial_cli.building import fractions_option, print_dataset, split_seed_option, workers_option
+from celestial_cli.building import (
+    build_with_progress,
+    fractions_option,
+    print_dataset,
+    split_seed_option,
+    workers_option,
+)
 from celestial_cli.pictures import import_images
 from celestial_cli.preview import preview
-from celestial_cli.terminal import json_option, print_json, print_table, progress_bar, say
+from celestial_cli.terminal import json_option, print_json, print_table, say
 from celestialkeras.backend import import_tensorflow
 
 
@@ -52,10 +58,9 @@ def simulate(preset: str, product: str, folder: Path | None, workers: int, as_js
     """
     from celestial_cli.datasets import preset_survey, simulate_dataset_with_progress, simulate_survey_with_progress
 
-    changed = {name: value for name, value in changes.items() if value}
     spec = preset_survey(preset, **changes)
     if folder is None:
-        if changed:
+        if spec != preset_survey(preset):
             raise click.UsageError("a survey that is not the preset's needs a folder of its own: --folder")
         folder = Path("celestial-data") / preset / product
     if product == "shards":
@@ -97,14 +102,11 @@ def build(
 
     No object stands on two sides of the split. Bad frames are listed and left out; the exit code is then 1.
     """
-    from celestialkeras.lcid.build import build_dataset, plan_build
-    from celestialkeras.lcid.dataset import open_dataset
+    from celestialkeras.lcid.build import plan_build
     from celestialkeras.lcid.manifest import read_manifest
 
     frames = frames or manifest.parent
     folder = folder or frames.resolve().parent / "shards"
     plan = plan_build(read_manifest(manifest), frames, fractions=fractions, seed=seed)
     import_tensorflow("building a data set")
-    with progress_bar("build") as report:
-        build_dataset(plan, folder, workers=workers, on_progress=report)
-    print_dataset(open_dataset(folder), as_json)
+    print_dataset(build_with_progress(plan, folder, workers, "build"), as_json)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from celestial_cli.building import build_with_progress
 from celestial_cli.terminal import progress_bar, say
 
 if TYPE_CHECKING:
@@ -56,18 +57,14 @@ def simulate_survey_with_progress(spec: SurveySpec, folder: Path, workers: int) 
 
 def simulate_dataset_with_progress(spec: SurveySpec, folder: Path, workers: int) -> LcidDataset:
     """Simulates a survey straight to a data set."""
-    from celestialkeras.lcid.build import build_dataset
-    from celestialkeras.lcid.dataset import open_dataset
     from celestialkeras.lcid.simulate.source import plan_simulated_build
 
-    with progress_bar("simulate") as report:
-        build_dataset(plan_simulated_build(spec), folder, workers=workers, on_progress=report)
-    return open_dataset(folder)
+    return build_with_progress(plan_simulated_build(spec), folder, workers, "simulate")
 
 
 def ensure_demo_dataset() -> None:
     """Makes the demo data set, or what is missing of it."""
-    from celestialkeras.lcid.build import build_dataset, plan_build
+    from celestialkeras.lcid.build import plan_build
     from celestialkeras.lcid.manifest import read_manifest
 
     shards = DEMO_FOLDER / "shards"
@@ -77,6 +74,4 @@ def ensure_demo_dataset() -> None:
     say(f"data: no --data given, so a simulated set is made in {DEMO_FOLDER}")
     workers = os.cpu_count() or 1
     manifest = simulate_survey_with_progress(preset_survey("demo"), DEMO_FOLDER / "frames", workers)
-    plan = plan_build(read_manifest(manifest), manifest.parent)
-    with progress_bar("build") as report:
-        build_dataset(plan, shards, workers=workers, on_progress=report)
+    build_with_progress(plan_build(read_manifest(manifest), manifest.parent), shards, workers, "build")

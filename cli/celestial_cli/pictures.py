@@ -7,8 +7,14 @@ from pathlib import Path
 
 import click
 
-from celestial_cli.building import fractions_option, print_dataset, split_seed_option, workers_option
-from celestial_cli.terminal import json_option, progress_bar
+from celestial_cli.building import (
+    build_with_progress,
+    fractions_option,
+    print_dataset,
+    split_seed_option,
+    workers_option,
+)
+from celestial_cli.terminal import json_option
 from celestialkeras.backend import import_tensorflow
 
 
@@ -66,8 +72,7 @@ def import_images(
     Pictures become grey frames with the sky noise of an exposure. No group stands on two sides of the split. Bad
     pictures are listed and left out; the exit code is then 1.
     """
-    from celestialkeras.lcid.build import build_dataset, plan_build
-    from celestialkeras.lcid.dataset import open_dataset
+    from celestialkeras.lcid.build import plan_build
     from celestialkeras.lcid.picture_exposure import ExposureRule
     from celestialkeras.lcid.picture_files import import_pillow
     from celestialkeras.lcid.pictures import PictureFolder, read_picture_list
@@ -76,6 +81,4 @@ def import_images(
     plan = plan_build(read_picture_list(labels, folder), source, fractions=fractions, seed=seed)
     import_tensorflow("building a data set")
     import_pillow("reading pictures")
-    with progress_bar("import", "pictures") as report:
-        build_dataset(plan, shards, workers=workers, on_progress=report)
-    print_dataset(open_dataset(shards), as_json, "--size full")
+    print_dataset(build_with_progress(plan, shards, workers, "import", "pictures"), as_json, "--size full")

@@ -86,6 +86,11 @@ def test_version() -> None:
             2,
             "a survey that is not the preset's needs a folder of its own: --folder",
         ),
+        (
+            ["data", "simulate", "--seed", "0"],
+            2,
+            "a survey that is not the preset's needs a folder of its own: --folder",
+        ),
         (["train", "--resume", "nowhere"], 1, "nowhere: no run there"),
         (["train", "--resume", "nowhere", "--epochs", "3"], 2, "--resume takes everything from the run"),
         (["train", "--config", "none.toml"], 1, "none.toml: no such file"),

@@ -275,8 +275,7 @@ class _Setup:
 def _setups(spec: SurveySpec, per_class: int, rng: np.random.Generator) -> dict[str, list[_Setup]]:
     """What each class of one side is observed with, in random order."""
     count = per_class * spec.exposures_per_object
-    cards = {name: _INSTRUMENT_CARDS[name] for name in spec.instruments}
-    deck = _cards(_dealt({name: float(cards[name]) for name in spec.instruments}, count, rng), rng)
+    deck = _cards(_dealt({name: _INSTRUMENT_CARDS[name] for name in spec.instruments}, count, rng), rng)
     setups = {}
     for label in LABELS:
         if spec.confounded:
