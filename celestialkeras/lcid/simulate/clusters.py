@@ -26,6 +26,17 @@ _SINGLE_STARS = 80_000
 _GASLESS_AGE = 1.0e7
 
 
+def globular_magnitude(rng: np.random.Generator) -> float:
+    """Draws a globular cluster's absolute V magnitude.
+
+    Three fifths are of the Milky Way's luminosities (Harris 1996), two fifths among the most luminous that are known:
+    those are seen from afar, and their stars melt into glow.
+    """
+    if rng.random() < 0.6:
+        return float(np.clip(rng.normal(-7.4, 1.2), -9.8, -4.5))
+    return float(rng.normal(-10.0, 0.6))
+
+
 @dataclass(frozen=True)
 class Globular:
     """A King (1962) profile for every mass: stars that are seen singly, and the glow of the faintest."""
@@ -40,11 +51,10 @@ class Globular:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, radius: float) -> Globular:
-        """Draws a globular cluster of tidal radius twice `radius`, of the Milky Way's luminosities (Harris 1996)."""
+        """Draws a globular cluster of tidal radius twice `radius`."""
         core, tidal = radius * math.exp(rng.uniform(math.log(0.025), math.log(0.3))), 2.0 * radius
         flattening, angle = rng.uniform(0.82, 1.0), rng.uniform(0, 2 * math.pi)
-        total = float(np.clip(rng.normal(-7.4, 1.2), -9.8, -4.5))
-        stars = evolved_population(rng, total, float(rng.beta(0.6, 0.6)), _SINGLE_STARS)
+        stars = evolved_population(rng, globular_magnitude(rng), float(rng.beta(0.6, 0.6)), _SINGLE_STARS)
         # Equipartition is never reached (Trenti and van der Marel 2013): the exponent would be 0.5 at most.
         segregation = rng.uniform(0.25, 0.5)
         distance = _king_distances(rng, core * (stars.mass / _GIANT_MASS) ** -segregation, tidal)

@@ -14,7 +14,7 @@ from celestialkeras.lcid.simulate.arrays import FloatArray, single
 from celestialkeras.lcid.simulate.bands import Spectrum
 from celestialkeras.lcid.simulate.morphology import Light
 from celestialkeras.lcid.simulate.profiles import rising, rotated, sersic
-from celestialkeras.lcid.simulate.sources import PointSources, on_ring
+from celestialkeras.lcid.simulate.sources import PointSources, on_ring, resolved_share
 from celestialkeras.lcid.simulate.star_formation import Places
 from celestialkeras.lcid.simulate.texture import Texture, ridges, turbulence
 
@@ -133,7 +133,8 @@ class Elliptical:
 
     def _populated(self, rng: np.random.Generator, radius: float) -> PointSources:
         places = Places.by_spectrum(self.light, 2.2 * radius)[Spectrum.OLD]
-        giants = places.stars(rng, int(rng.integers(5000, 30000)), 2.7, 0.02 + 0.3 * rng.random() ** 4)
+        near = resolved_share(rng)
+        giants = places.stars(rng, int(rng.uniform(0.5, 1.0) * (15000 + 100000 * near)), 2.7, near)
         parts = [giants]
         # Metal-poor clusters are bluer and stand farther out than metal-rich ones, and those than the stars
         # (Brodie and Strader 2006).

@@ -23,7 +23,7 @@ from celestialkeras.lcid.detectors import CHIP_HDUS
 from celestialkeras.lcid.manifest import LABELS, SPLITS
 from celestialkeras.lcid.simulate.bands import BANDS
 
-SIMULATOR_VERSION = 2
+SIMULATOR_VERSION = 3
 """Counts up whenever the same plan gives other bytes."""
 
 SUBTYPES: dict[str, dict[str, float]] = {
@@ -39,13 +39,13 @@ SUBTYPES: dict[str, dict[str, float]] = {
 }
 """Kinds of object of each class and their shares."""
 
-SPARSE_RATE = 0.07
+SPARSE_RATE = 0.05
 """Share of exposures of either class that point past the object, where hardly a feature is left."""
 
 EXPOSURE_TIMES = (60.0, 1500.0)
 """Shortest and longest exposure of Hubble, seconds; drawn uniformly in the logarithm.
 
-Narrow and ultraviolet filters start at 500 s, or most of their frames would be empty."""
+Narrow and ultraviolet filters start at 800 s, or most of their frames would be empty."""
 
 SURVEY_TIMES = {150.0: 0.8, 250.0: 0.2}
 """Exposure times of CSST and their shares: its wide and its deep survey (Gong et al. 2019)."""
@@ -56,10 +56,10 @@ galaxies and 743 NSC, of which "ACS is NSC, UVIS is galaxy" names 79.37 %."""
 
 _INSTRUMENT_CARDS = {"ACS/WFC": 2, "WFC3/UVIS": 2, "CSST/MSC": 1}
 _RADII = {
-    "spiral": (60.0, 210.0),
-    "elliptical": (50.0, 170.0),
-    "edge-on": (60.0, 220.0),
-    "irregular": (60.0, 180.0),
+    "spiral": (35.0, 210.0),
+    "elliptical": (30.0, 170.0),
+    "edge-on": (35.0, 220.0),
+    "irregular": (35.0, 180.0),
     "globular": (90.0, 280.0),
     "open": (100.0, 300.0),
     "emission": (180.0, 480.0),
@@ -71,10 +71,10 @@ _RADII = {
 # clusters are as bright as they are in the sky; gas is seen where it is bright. So frames of both classes come out
 # alike in level.
 _BRIGHTNESS = {
-    "spiral": (1.0, 10.0),
-    "elliptical": (0.8, 8.0),
-    "edge-on": (0.7, 6.0),
-    "irregular": (0.8, 8.0),
+    "spiral": (0.5, 32.0),
+    "elliptical": (0.5, 32.0),
+    "edge-on": (0.5, 32.0),
+    "irregular": (0.5, 32.0),
     "globular": (0.5, 5.0),
     "open": (0.3, 3.0),
     "emission": (5.0, 40.0),
@@ -84,8 +84,8 @@ _BRIGHTNESS = {
 }
 # Stars of the Milky Way, per square arcminute. Clusters and nebulae bring stars of their own, and galaxies drown the
 # faint ones: with more of them around galaxies, frames of both classes come out about equally full of stars.
-_STAR_DENSITY = {"galaxy": (20.0, 1000.0), "NSC": (5.0, 250.0)}
-_FAINT_SHORTEST = 500.0
+_STAR_DENSITY = {"galaxy": (6.0, 2000.0), "NSC": (5.0, 300.0)}
+_FAINT_SHORTEST = 800.0
 _LAUNCHED = {"ACS/WFC": 55200.0, "WFC3/UVIS": 55200.0, "CSST/MSC": 61600.0}
 _GAINS = {"ACS/WFC": {2.0: 0.8, 1.0: 0.2}, "WFC3/UVIS": {1.5: 1.0}, "CSST/MSC": {1.1: 1.0}}
 _ROOT_LETTERS = {"ACS/WFC": "j", "WFC3/UVIS": "i", "CSST/MSC": "c"}
@@ -297,13 +297,13 @@ class _Card:
 
 
 def _cards(instruments: list[str], rng: np.random.Generator) -> list[_Card]:
-    """Deals each instrument's filters from a shuffled deck in which each faint one has one card, others two."""
+    """Deals each instrument's filters from a shuffled deck in which each faint one has one card, others three."""
     decks: dict[str, list[str]] = defaultdict(list)
     dealt = []
     for instrument in instruments:
         deck = decks[instrument]
         if not deck:
-            cards = [name for name, band in sorted(BANDS[instrument].items()) for _ in range(1 if band.faint else 2)]
+            cards = [name for name, band in sorted(BANDS[instrument].items()) for _ in range(1 if band.faint else 3)]
             deck.extend(str(name) for name in rng.permutation(cards))
         name = deck.pop()
         dealt.append(_Card(instrument, name, *_time_range(instrument, name, rng)))
@@ -374,7 +374,7 @@ def _object(name: str, label: str, subtype: str, seed: np.random.SeedSequence) -
 def _exposure(index: int, target: CelestialObject, setup: _Setup, split: str, seed: np.random.SeedSequence) -> Exposure:
     rng = np.random.default_rng(seed)
     sparse = bool(rng.random() < SPARSE_RATE)
-    reach = rng.uniform(1.7, 2.4) if sparse else 0.8 * math.sqrt(rng.random())
+    reach = rng.uniform(1.7, 2.4) if sparse else 0.65 * math.sqrt(rng.random())
     # Small objects are still put off-centre by a good part of the field.
     offset = reach * (target.radius if not sparse else target.radius + 60.0)
     angle = rng.uniform(0.0, 2.0 * math.pi)

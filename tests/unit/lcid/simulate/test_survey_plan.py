@@ -56,10 +56,10 @@ def test_instruments_and_filters_come_up_in_their_shares(plan: tuple[Exposure, .
     filters = Counter(exposure.filter for exposure in plan if exposure.instrument == "WFC3/UVIS")
 
     assert instruments == {"ACS/WFC": 320, "WFC3/UVIS": 320, "CSST/MSC": 160}
-    # Each narrow or ultraviolet filter has one card in the deck, each other one two.
+    # Each narrow or ultraviolet filter has one card in the deck, each other one three.
     wide = [count for name, count in filters.items() if not BANDS["WFC3/UVIS"][name].faint]
     faint = [filters[name] for name, band in BANDS["WFC3/UVIS"].items() if band.faint]
-    assert np.mean(wide) == pytest.approx(2 * np.mean(faint), rel=0.15)
+    assert np.mean(wide) == pytest.approx(3 * np.mean(faint), rel=0.15)
     assert len(wide) + len(faint) == len(BANDS["WFC3/UVIS"])
 
 
