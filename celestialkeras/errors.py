@@ -89,6 +89,12 @@ class MismatchedFrameError(FrameError):
     reason = "mismatch"
 
 
+class DamagedFrameError(FrameError):
+    """The checksums that the file carries disagree with its bytes."""
+
+    reason = "damaged"
+
+
 class NotPictureError(FrameError):
     """The file is no PNG, JPEG, TIFF or FITS image, or is damaged beyond reading."""
 
@@ -99,6 +105,46 @@ class OversizedPictureError(FrameError):
     """The picture has more pixels than are read into memory."""
 
     reason = "too-large"
+
+
+class ArchiveError(CelestialError):
+    """A file cannot be had from the archive. `reason` is a stable short word for lists of failed files."""
+
+    reason = "failed"
+
+
+class ProductNotFoundError(ArchiveError):
+    """The archive has no such file."""
+
+    reason = "not-found"
+
+
+class ProductDeniedError(ArchiveError):
+    """The archive gives the file only to those who are logged in, as during an exclusive access period."""
+
+    reason = "denied"
+
+
+class ArchiveBusyError(ArchiveError):
+    """The archive asks to come back later. `wait_s` is in how many seconds, None where it does not say."""
+
+    reason = "busy"
+
+    def __init__(self, message: str, wait_s: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class TransferError(ArchiveError):
+    """No connection, or one that broke off, stalled or gave another range than asked for."""
+
+    reason = "interrupted"
+
+
+class NotProductError(ArchiveError):
+    """The archive answered with something else than a FITS file, such as a web page."""
+
+    reason = "not-fits"
 
 
 class ManifestError(CelestialError):

@@ -17,13 +17,14 @@ from celestialkeras.errors import (
     DatasetError,
     FrameError,
     FrameNotFoundError,
-    MismatchedFrameError,
     MissingExtraError,
 )
 from celestialkeras.files import PARTIAL_PREFIX, discard_partials, write_text
-from celestialkeras.lcid.frames import FRAME_SUFFIXES, Frame, read_frame
-from celestialkeras.lcid.manifest import SPLITS, Observation, split_by_object
+from celestialkeras.lcid.frames import FRAME_SUFFIXES, Frame
+from celestialkeras.lcid.listed import read_listed_frame
+from celestialkeras.lcid.manifest import SPLITS, Observation
 from celestialkeras.lcid.shards import SCHEMA, EncodedFrame, is_finished, write_shard, write_summary
+from celestialkeras.lcid.splits import split_by_object
 from celestialkeras.lcid.stretch import Stretch, encode, estimate_background
 from celestialkeras.workers import spread
 
@@ -264,10 +265,4 @@ def _encode_file(folder: Path, paths: Mapping[str, Path], row: Observation, stre
     path = paths.get(row.obsid)
     if path is None:
         raise FrameNotFoundError(f"{folder}: no {row.obsid}_raw.fits, _flc.fits or _flt.fits")
-    frame = read_frame(path, row.hdu)
-    listed = (row.obsid, row.instrument, row.filter.upper())
-    # Published lists write some names of filters in lower case.
-    found = (frame.obsid, frame.instrument, frame.filter.upper())
-    if listed != found:
-        raise MismatchedFrameError(f"{path}: the manifest lists {' '.join(listed)}. Received: {' '.join(found)}")
-    return encode_frame(row, frame, stretch)
+    return encode_frame(row, read_listed_frame(path, row), stretch)

@@ -1,16 +1,12 @@
-"""Observation lists: the published CSV schema, checked cell by cell, and splits that keep objects whole."""
+"""Observation lists: the published CSV schema, checked cell by cell."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from celestialkeras.errors import ManifestError
 from celestialkeras.files import write_text
@@ -25,9 +21,6 @@ SPLITS = ("train", "validation", "test")
 
 COLUMNS = ("ID", "Instrument", "OBSID", "Filter", "RA", "DEC", "HDU Index", "Label")
 """Columns of the published lists, after an unnamed index column."""
-
-# The published lists hold 16 and 21 objects: few enough that one order can miss a share by 29 points.
-_ORDERS = 256
 
 _ROOTNAME = re.compile(r"[a-z0-9]{9}")
 _FILTER = re.compile(r"[A-Za-z0-9]+")
@@ -128,95 +121,6 @@ def manifest_digest(rows: Iterable[Observation]) -> str:
         cells = (row.object_id, row.instrument, row.obsid, row.filter, _degrees(row.ra), _degrees(row.dec))
         digest.update("\x1f".join((*cells, str(row.hdu), row.label, "\n")).encode())
     return digest.hexdigest()
-
-
-def split_by_object(
-    rows: Sequence[Observation], fractions: tuple[float, float, float] = (0.6, 0.2, 0.2), seed: int = 0
-) -> list[Observation]:
-    """Divides rows into train, validation and test so that no object stands on two sides.
-
-    Classes are divided one by one, so that they are balanced alike on every side. The objects of a class are drawn in
-    a seeded order; each goes to the side that lacks most of its share of frames. Where a few objects hold most frames,
-    shares depend on the order: of 256 orders, the first of those that come nearest to the wanted shares counts. Rows
-    that already carry a `split` column keep it.
-
-    Args:
-        rows: The observations to divide.
-        fractions: Shares of frames for train, validation and test, summing to 1.
-        seed: Seed of the orders of objects; the same seed and rows give the same split.
-
-    Returns:
-        The rows in their order, each with `extra["split"]` set.
-
-    Raises:
-        ManifestError: An object has two classes or is given two sides, a class has fewer objects without a side than
-            sides that have a share and no object yet, or the fractions are not three shares that sum to 1.
-    """
-    if len(fractions) != len(SPLITS) or min(fractions) < 0 or not math.isclose(sum(fractions), 1.0, abs_tol=1e-6):
-        raise ManifestError(f"`fractions` must be three shares that sum to 1. Received: fractions={fractions}")
-    frames: dict[str, list[Observation]] = defaultdict(list)
-    for row in rows:
-        frames[row.object_id].append(row)
-    side = {name: _given_side(name, group) for name, group in frames.items()}
-    rng = np.random.default_rng(seed)
-    wanted = [name for name, share in zip(SPLITS, fractions, strict=True) if share > 0]
-    objects_of = {label: sorted(name for name in frames if frames[name][0].label == label) for label in LABELS}
-    free_of = {label: [name for name in objects if side[name] is None] for label, objects in objects_of.items()}
-    orders = [{label: rng.permutation(len(free)) for label, free in free_of.items()} for _ in range(_ORDERS)]
-    for label, objects in objects_of.items():
-        free = free_of[label]
-        if not free:
-            continue
-        total = sum(len(frames[name]) for name in objects)
-        target = {name: share * total for name, share in zip(SPLITS, fractions, strict=True)}
-        held = dict.fromkeys(SPLITS, 0.0)
-        for name in objects:
-            given = side[name]
-            if given is not None:
-                held[given] += len(frames[name])
-        lacking = [name for name in wanted if not held[name]]
-        if len(free) < len(lacking):
-            raise ManifestError(
-                f"class {label!r} has {len(free)} object(s) to place ({', '.join(free)}), too few for the sides"
-                f" {', '.join(lacking)}; give a `split` column or fewer sides"
-            )
-        sizes = {name: len(frames[name]) for name in free}
-        drawn = (_place([free[index] for index in order[label]], sizes, held, target) for order in orders)
-        side.update(min(drawn, key=lambda placed: placed.distance).side)
-    return [replace(row, extra={**row.extra, "split": side[row.object_id] or ""}) for row in rows]
-
-
-@dataclass(frozen=True)
-class _Placement:
-    side: Mapping[str, str]
-    distance: float
-
-
-def _place(
-    order: Iterable[str], sizes: Mapping[str, int], held: Mapping[str, float], target: Mapping[str, float]
-) -> _Placement:
-    """Places objects of one class in an order, beside the frames that sides already hold."""
-    wanted = [name for name, frames in target.items() if frames > 0]
-    now, side = dict(held), {}
-    for name in order:
-        # An empty side goes first: with few large objects, shares alone could leave one without any.
-        best = max(wanted, key=lambda s: (now[s] == 0, (target[s] - now[s]) / target[s]))
-        side[name] = best
-        now[best] += sizes[name]
-    return _Placement(side, sum(abs(now[name] - target[name]) for name in wanted))
-
-
-def _given_side(name: str, group: Sequence[Observation]) -> str | None:
-    labels = {row.label for row in group}
-    if len(labels) > 1:
-        raise ManifestError(f"object {name!r} has two classes: {', '.join(sorted(labels))}")
-    sides = {row.extra.get("split", "") for row in group}
-    if len(sides) > 1:
-        raise ManifestError(f"object {name!r} stands on two sides: {', '.join(sorted(map(repr, sides)))}")
-    side = sides.pop()
-    if side and side not in SPLITS:
-        raise ManifestError(f"object {name!r}: column 'split' must be one of {', '.join(SPLITS)}. Received: {side!r}")
-    return side or None
 
 
 def _parse_row(row: Mapping[str, str], where: str) -> Observation:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from celestial_cli.terminal import print_json, print_table, progress_bar, say
 if TYPE_CHECKING:
     from celestialkeras.lcid.build import BuildPlan
     from celestialkeras.lcid.dataset import LcidDataset
+    from celestialkeras.lcid.manifest import Observation
 
 workers_option = click.option(
     "--workers",
@@ -58,25 +61,38 @@ def build_with_progress(plan: BuildPlan, folder: Path, workers: int, task: str, 
     return open_dataset(folder)
 
 
-def print_dataset(dataset: LcidDataset, as_json: bool, train_options: str = "") -> None:
+def print_dataset(
+    dataset: LcidDataset, as_json: bool, train_options: str = "", left_out: Sequence[Observation] = ()
+) -> None:
     """Says what a data set holds; ends with exit code 1 where frames are missing from it.
 
     Args:
         dataset: The data set.
         as_json: Whether to print JSON.
         train_options: What the next step is called with beside `--data`.
+        left_out: Rows that were kept out of it for what they share with a test list.
     """
     from celestialkeras.lcid.manifest import SPLITS
 
     counts = {side: len(dataset.records(side)) for side in SPLITS}
     objects = {side: len({r.observation.object_id for r in dataset.records(side)}) for side in SPLITS}
+    kept_out = Counter(row.object_id for row in left_out)
     if as_json:
         print_json(
-            {"data": str(dataset.folder), "frames": counts, "objects": objects, "bad_frames": dataset.bad_frames}
+            {
+                "data": str(dataset.folder),
+                "frames": counts,
+                "objects": objects,
+                "bad_frames": dataset.bad_frames,
+                "left_out": kept_out,
+            }
         )
     else:
         rows = [[side, str(counts[side]), str(objects[side])] for side in SPLITS]
         print_table(f"Data set {dataset.folder}", ["side", "frames", "objects"], rows)
+        if kept_out:
+            shared = [[name, str(frames)] for name, frames in kept_out.items()]
+            print_table("Left out for what they share with the test list", ["object", "frames"], shared)
         if dataset.bad_frames:
             bad = [[b["obsid"], str(b["hdu"]), b["reason"], b["message"]] for b in dataset.bad_frames]
             print_table(f"{len(bad)} frames left out", ["OBSID", "HDU", "reason", "message"], bad)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +15,14 @@ from celestial_cli.building import (
     split_seed_option,
     workers_option,
 )
+from celestial_cli.fetch import fetch
 from celestial_cli.pictures import import_images
 from celestial_cli.preview import preview
 from celestial_cli.terminal import json_option, print_json, print_table, say
 from celestialkeras.backend import import_tensorflow
+
+if TYPE_CHECKING:
+    from celestialkeras.lcid.manifest import Observation
 
 
 @click.group()
@@ -27,6 +31,7 @@ def data() -> None:
 
 
 data.add_command(audit)
+data.add_command(fetch)
 data.add_command(import_images)
 data.add_command(preview)
 
@@ -85,6 +90,11 @@ def simulate(preset: str, product: str, folder: Path | None, workers: int, as_js
 @click.option(
     "--to", "folder", type=click.Path(path_type=Path), help="Data set folder.  [default: shards beside FRAMES]"
 )
+@click.option(
+    "--test-list",
+    type=click.Path(path_type=Path),
+    help="Manifest that is the test side, whole; what shares an object or an exposure with it is left out.",
+)
 @fractions_option
 @split_seed_option
 @workers_option
@@ -93,6 +103,7 @@ def build(
     manifest: Path,
     frames: Path | None,
     folder: Path | None,
+    test_list: Path | None,
     fractions: tuple[float, float, float],
     seed: int,
     workers: int,
@@ -100,13 +111,20 @@ def build(
 ) -> None:
     """Decode the frames of a MANIFEST into a data set that trains without the FITS files.
 
-    No object stands on two sides of the split. Bad frames are listed and left out; the exit code is then 1.
+    No object stands on two sides of the split, and classes and instruments are divided alike. Bad frames are listed and
+    left out; the exit code is then 1.
     """
     from celestialkeras.lcid.build import plan_build
     from celestialkeras.lcid.manifest import read_manifest
+    from celestialkeras.lcid.splits import split_around_test_list
 
     frames = frames or manifest.parent
     folder = folder or frames.resolve().parent / "shards"
-    plan = plan_build(read_manifest(manifest), frames, fractions=fractions, seed=seed)
+    rows = read_manifest(manifest)
+    left_out: list[Observation] = []
+    if test_list is not None:
+        split = split_around_test_list(rows, read_manifest(test_list), fractions, seed)
+        rows, left_out = split.rows, split.left_out
+    plan = plan_build(rows, frames, fractions=fractions, seed=seed)
     import_tensorflow("building a data set")
-    print_dataset(build_with_progress(plan, folder, workers, "build"), as_json)
+    print_dataset(build_with_progress(plan, folder, workers, "build"), as_json, left_out=left_out)
