@@ -19,6 +19,34 @@ from celestialkeras.lcid.dataset import LcidDataset
 _PREFETCH_BATCHES = 2
 
 
+def epoch_order(
+    frames: int, shuffle_seed: tuple[int, int] | None, augment: bool
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """In which order an epoch takes the frames, and how it flips each.
+
+    Args:
+        frames: How many there are.
+        shuffle_seed: (seed, epoch); None keeps the records' order.
+        augment: Whether frames are flipped.
+
+    Returns:
+        Record of each place, `int64 (frames,)`, and whether rows and columns of the frame in that place are turned
+        round, `bool (frames, 2)`.
+
+    Raises:
+        ValueError: `augment` without `shuffle_seed`.
+    """
+    order = np.arange(frames)
+    flips = np.zeros((frames, 2), bool)
+    if shuffle_seed is not None:
+        rng = np.random.default_rng(shuffle_seed)
+        order = rng.permutation(order)
+        flips = rng.integers(0, 2, flips.shape).astype(bool) if augment else flips
+    elif augment:
+        raise ValueError("`augment` needs `shuffle_seed`, which its flips are drawn from")
+    return order, flips
+
+
 def batches(
     dataset: LcidDataset,
     split: str,
@@ -55,14 +83,7 @@ def batches(
     for shard in sorted({record.shard for record in records}):
         if not (path := dataset.folder / "shards" / shard).is_file():
             raise DatasetError(f"{path}: no such shard; build the data set again")
-    order = np.arange(len(records))
-    flips = np.zeros((len(records), 2), bool)
-    if shuffle_seed is not None:
-        rng = np.random.default_rng(shuffle_seed)
-        order = rng.permutation(order)
-        flips = rng.integers(0, 2, flips.shape).astype(bool) if augment else flips
-    elif augment:
-        raise ValueError("`augment` needs `shuffle_seed`, which its flips are drawn from")
+    order, flips = epoch_order(len(records), shuffle_seed, augment)
     labels = np.array([record.observation.label_code for record in records], np.int32)[order]
     height, width = (side // binning for side in dataset.shape)
 

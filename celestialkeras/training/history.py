@@ -11,14 +11,16 @@ from celestialkeras.files import write_text
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One finished epoch. Losses are class-weighted means of the cross-entropy, in nats a frame.
+    """One finished epoch. Losses are class-weighted means in nats a frame.
 
     Attributes:
         epoch: Counted from 1.
         learning_rate: At the end of the epoch.
-        loss: Over the training frames, as the weights changed.
+        loss: Over the training frames, as the weights changed: of the cross-entropy, or with a teacher of
+            `Distillation.losses`.
         accuracy: Share of training frames told rightly, as the weights changed.
-        validation_loss: Over the validation frames at the end of the epoch; None where there are none.
+        validation_loss: Of the cross-entropy over the validation frames at the end of the epoch; None where there are
+            none.
         validation_accuracy: Share of validation frames told rightly; None where there are none.
         seconds: Wall-clock time of the epoch.
     """

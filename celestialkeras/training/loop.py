@@ -1,4 +1,7 @@
-"""Training a registered model on a data set folder, epoch by epoch, resumable after any of them.
+"""Training a model on a data set folder, epoch by epoch, resumable after any of them.
+
+The model is a registered one with fresh weights, or the network that a derived run starts from; a run that was made by
+distilling has a teacher's logits beside the labels.
 
 The loop is our own because a resumed run must end as an unbroken one: all that an epoch depends on - weights,
 optimizer, early stopping, order of frames - is a function of (seed, epoch) or lies in the last checkpoint.
@@ -13,26 +16,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from celestialkeras.errors import DatasetError, RunError
+from celestialkeras.errors import RunError
+from celestialkeras.evaluation.predictor import load_model
 from celestialkeras.files import discard_partials, replacing, write_text
 from celestialkeras.lcid.dataset import LcidDataset, open_dataset
-from celestialkeras.lcid.pipeline import batches
-from celestialkeras.models.cost import registered_cost
+from celestialkeras.models.cost import model_cost, registered_cost
 from celestialkeras.models.registry import build_model
 from celestialkeras.training.checkpoint import TrainingState, checkpoints, restore_checkpoint, save_checkpoint
+from celestialkeras.training.distil import read_distillation
+from celestialkeras.training.feed import Feed
 from celestialkeras.training.history import EpochRow, write_history
 from celestialkeras.training.observer import Observer, Outcome, Plan, Silent
 from celestialkeras.training.options import TrainOptions
 from celestialkeras.training.run import RUNS, Run, create_run
-from celestialkeras.training.schedule import class_weights, learning_rate_schedule, steps_an_epoch
+from celestialkeras.training.schedule import class_weights, learning_rate_schedule
 from celestialkeras.training.step import Steps, Tally
+from celestialkeras.training.teacher import SoftTargets, soft_targets
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,7 +60,7 @@ def start_run(options: TrainOptions, runs: Path = RUNS, name: str | None = None)
     """
     dataset = open_dataset(options.data)
     class_weights(dataset)
-    registered_cost(options.model, _input_shape(options, dataset), **options.model_options)
+    registered_cost(options.model, options.input_shape(dataset.shape), **options.model_options)
     return create_run(options, dataset.digest, runs, name)
 
 
@@ -85,9 +90,13 @@ def train(run: Run, observer: Observer | None = None) -> Outcome:
     dataset = open_dataset(options.data)
     _check_same_data(run, dataset)
     # What a killed attempt was writing; for a large network a half-written checkpoint is a gigabyte.
-    for folder in (run.folder, run.checkpoints):
+    for folder in (run.folder, run.checkpoints, run.soft_targets):
         discard_partials(folder)
-    trainer = _Trainer(run, options, dataset)
+    tf.config.experimental.enable_op_determinism()
+    # Of equal runs, one may find the teacher's logits and the other ask for them: the seed is set after that.
+    distillation = read_distillation(run)
+    taught = soft_targets(run, dataset, distillation, observer.teacher) if distillation else None
+    trainer = _Trainer(run, options, dataset, taught)
     observer.started(trainer.plan())
     while not trainer.finished:
         trainer.run_epoch(observer)
@@ -99,26 +108,22 @@ def train(run: Run, observer: Observer | None = None) -> Outcome:
 
 
 class _Trainer:
-    def __init__(self, run: Run, options: TrainOptions, dataset: LcidDataset) -> None:
+    def __init__(self, run: Run, options: TrainOptions, dataset: LcidDataset, taught: SoftTargets | None) -> None:
         keras.utils.set_random_seed(options.seed)
-        tf.config.experimental.enable_op_determinism()
         self._run = run
         self._options = options
         self._dataset = dataset
-        self._input_shape = _input_shape(options, dataset)
+        self._feed = Feed(dataset, options, taught)
         self._weights = class_weights(dataset)
-        self._train_frames = len(dataset.records("train"))
-        self._validation_frames = len(dataset.records("validation"))
-        self._steps = steps_an_epoch(self._train_frames, options.batch_size)
 
         with _precision(options.precision):
             self._model = self._build()
-        schedule = learning_rate_schedule(options.learning_rate, options.epochs, self._steps)
+        schedule = learning_rate_schedule(options.learning_rate, options.epochs, self._feed.steps)
         self._optimizer = keras.optimizers.Adam(schedule)
         if options.precision == "mixed_float16":
             # Gradients of half precision underflow unless the loss is scaled up.
             self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
-        self._compiled = Steps(self._model, self._optimizer, self._weights)
+        self._compiled = Steps(self._model, self._optimizer, self._weights, taught.distillation if taught else None)
         # A saved model computes in float32 whatever it was trained in: exporting and evaluating start from there.
         self._saved_model = self._model if options.precision == "float32" else self._build()
         self._state = restore_checkpoint(run.checkpoints, self._variables())
@@ -131,7 +136,7 @@ class _Trainer:
         return bool(self._ended_by())
 
     def plan(self) -> Plan:
-        if not self._validation_frames:
+        if not self._feed.validation_frames:
             _LOG.warning(
                 "%s has no validation frames: model.keras will hold the last epoch, and nothing ends the run early",
                 self._dataset.folder,
@@ -139,10 +144,10 @@ class _Trainer:
         return Plan(
             run=self._run,
             options=self._options,
-            cost=registered_cost(self._options.model, self._input_shape, **self._options.model_options),
-            train_frames=self._train_frames,
-            validation_frames=self._validation_frames,
-            steps=self._steps,
+            cost=model_cost(self._model),
+            train_frames=self._feed.train_frames,
+            validation_frames=self._feed.validation_frames,
+            steps=self._feed.steps,
             class_weights=self._weights,
             finished_epochs=self._state.epoch,
         )
@@ -187,18 +192,17 @@ class _Trainer:
         observer.epoch(row, best)
 
     def _train(self, epoch: int, observer: Observer) -> Tally:
-        order = {"shuffle_seed": (self._options.seed, epoch), "augment": self._options.augment}
         tally = Tally()
-        for step, batch in enumerate(islice(self._batches("train", **order), self._steps), start=1):
+        for step, batch in enumerate(self._feed.training(epoch), start=1):
             tally.add(self._compiled.train(*batch))
             observer.step(epoch, step, tally)
         return tally
 
     def _validate(self) -> Tally | None:
-        if not self._validation_frames:
+        if not self._feed.validation_frames:
             return None
         tally = Tally()
-        for batch in self._batches("validation"):
+        for batch in self._feed.validation():
             tally.add(self._compiled.validate(*batch))
         return tally
 
@@ -211,19 +215,12 @@ class _Trainer:
                 f" precision={self._options.precision!r}"
             )
 
-    def _batches(self, split: str, **order: Any) -> Iterator[Any]:
-        options = self._options
-        try:
-            yield from batches(self._dataset, split, binning=options.binning, batch_size=options.batch_size, **order)
-        except tf.errors.UnknownError as error:
-            # What the reader raises in TensorFlow's threads comes out as text, a traceback after its first line.
-            _, found, message = error.message.partition(f"{DatasetError.__name__}: ")
-            if not found:
-                raise
-            raise DatasetError(message.partition("\n")[0]) from error
-
     def _build(self) -> keras.Model:
-        return build_model(self._options.model, self._input_shape, **self._options.model_options)
+        if self._run.start.is_file():
+            return load_model(self._run.start)
+        return build_model(
+            self._options.model, self._options.input_shape(self._dataset.shape), **self._options.model_options
+        )
 
     def _variables(self) -> list[keras.Variable]:
         # `variables` and not `weights`: the states of dropout's seed generators are among the former only.
@@ -243,7 +240,7 @@ class _Trainer:
     def _out_of_patience(self) -> bool:
         patience = self._options.patience
         waited = self._state.epoch - self._state.best_epoch
-        return bool(patience and self._validation_frames and waited >= patience)
+        return bool(patience and self._feed.validation_frames and waited >= patience)
 
     def _out_of_time(self) -> bool:
         # Counted from the history, so that a run that was stopped and resumed has the budget of an unbroken one.
@@ -262,15 +259,6 @@ class _Trainer:
                 if name != "epoch" and value is not None:
                     tf.summary.scalar(name, value)
         self._scalars.flush()
-
-
-def _input_shape(options: TrainOptions, dataset: LcidDataset) -> tuple[int, int, int]:
-    height, width = dataset.shape
-    if height % options.binning or width % options.binning:
-        raise RunError(
-            f"`size` must divide both sides of the frames, {height} x {width} pixels. Received: size={options.size}"
-        )
-    return height // options.binning, width // options.binning, 1
 
 
 def _check_same_data(run: Run, dataset: LcidDataset) -> None:

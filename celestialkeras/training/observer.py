@@ -58,6 +58,9 @@ class Outcome:
 class Observer(Protocol):
     """Is told how training goes."""
 
+    def teacher(self, done: int, total: int) -> None:
+        """Before all else, in a run with a teacher: training frames whose logits the teacher has given."""
+
     def started(self, plan: Plan) -> None:
         """Before the first step."""
 
@@ -70,6 +73,9 @@ class Observer(Protocol):
 
 class Silent:
     """An observer that shows nothing."""
+
+    def teacher(self, done: int, total: int) -> None:
+        """Shows nothing."""
 
     def started(self, plan: Plan) -> None:
         """Shows nothing."""

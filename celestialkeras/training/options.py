@@ -102,6 +102,22 @@ class TrainOptions:
         """Side of the squares of pixels averaged into one; 1 at full size."""
         return 1 if isinstance(self.size, str) else self.size
 
+    def input_shape(self, frame_shape: tuple[int, int]) -> tuple[int, int, int]:
+        """`(height, width, 1)` of the network's input.
+
+        Args:
+            frame_shape: Rows and columns of the data set's frames, pixels.
+
+        Raises:
+            RunError: `size` does not divide them.
+        """
+        height, width = frame_shape
+        if height % self.binning or width % self.binning:
+            raise RunError(
+                f"`size` must divide both sides of the frames, {height} x {width} pixels. Received: size={self.size}"
+            )
+        return height // self.binning, width // self.binning, 1
+
     def to_toml(self) -> str:
         """The options as TOML that `load_options` reads back; the data path is made absolute."""
         lines = []

@@ -67,6 +67,21 @@ class Run:
         return self.folder / "model.keras"
 
     @property
+    def start(self) -> Path:
+        """The network that training starts from, in a run that was made from another model; else there is none."""
+        return self.folder / "start.keras"
+
+    @property
+    def derivation(self) -> Path:
+        """What was done to which parent, JSON, in a run that was made from another model; else there is none."""
+        return self.folder / "derivation.json"
+
+    @property
+    def soft_targets(self) -> Path:
+        """Folder of what a teacher said of the training frames, in a run that has one."""
+        return self.folder / "soft-targets"
+
+    @property
     def outcome(self) -> Path:
         """How training ended, JSON; it is there once training is finished."""
         return self.folder / "training.json"
@@ -108,7 +123,9 @@ class Run:
         return self.model
 
 
-def create_run(options: TrainOptions, digest: str, runs: Path = RUNS, name: str | None = None) -> Run:
+def create_run(
+    options: TrainOptions, digest: str, runs: Path = RUNS, name: str | None = None, contents: Path | None = None
+) -> Run:
     """Makes a run folder with its config and provenance, and points `latest` at it.
 
     Args:
@@ -116,6 +133,7 @@ def create_run(options: TrainOptions, digest: str, runs: Path = RUNS, name: str 
         digest: Digest of the data set.
         runs: Folder of runs.
         name: Name of the run; by default the model's name and the time, such as `celestialnet_edge-20260101-120000`.
+        contents: A folder beside the runs whose files the new run is to hold as well; they are moved.
 
     Returns:
         The run.
@@ -131,6 +149,8 @@ def create_run(options: TrainOptions, digest: str, runs: Path = RUNS, name: str 
         write_text(partial / "config.toml", options.to_toml())
         held = _provenance(options, digest)
         write_text(partial / "versions.json", json.dumps(held, indent=1) + "\n")
+        for path in contents.iterdir() if contents else ():
+            path.rename(partial / path.name)
         partial.chmod(user_rights(0o777))
         folder = runs / (name or _free_name(runs, options.model))
         partial.rename(folder)

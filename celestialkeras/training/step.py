@@ -1,4 +1,4 @@
-"""One step of training and of validation, compiled once for batches of any length."""
+"""One step of training, from labels alone or with a teacher, and of validation; compiled once for any batch length."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from celestialkeras.lcid.manifest import LABELS
+from celestialkeras.training.teacher import Distillation
+
 
 @dataclass
 class Tally:
     """Running sums over the frames of an epoch, added up in double precision in a fixed order.
 
     Attributes:
-        loss: Sum of class weight times cross-entropy, nats.
+        loss: Sum of class weight times loss, nats.
         weight: Sum of class weights.
         right: Frames told rightly.
         frames: Frames seen.
@@ -35,7 +38,7 @@ class Tally:
 
     @property
     def mean_loss(self) -> float:
-        """Class-weighted mean cross-entropy, nats a frame."""
+        """Class-weighted mean loss, nats a frame."""
         return self.loss / self.weight
 
     @property
@@ -51,10 +54,16 @@ class Steps:
         model: Ends in a layer `logits` and a softmax.
         optimizer: Changes its trainable weights.
         class_weights: Weight of the loss of each class, in label order.
+        distillation: How a teacher's logits count; `train` then takes them, `float32 (n, 2)`, after the labels.
+            Validation asks for the labels alone, so that its loss compares with that of any other run.
     """
 
     def __init__(
-        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, class_weights: tuple[float, ...]
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        class_weights: tuple[float, ...],
+        distillation: Distillation | None = None,
     ) -> None:
         # The loss is taken from the logits: through the softmax, a confident mistake would have no gradient left.
         self._network = keras.Model(model.input, model.get_layer("logits").output)
@@ -62,16 +71,21 @@ class Steps:
         # Built here and not in the first step, which a checkpoint may come before.
         optimizer.build(self._network.trainable_variables)
         self._class_weights = tf.constant(class_weights, tf.float32)
+        self._distillation = distillation
         # An open batch size: the smaller last batch of an epoch would otherwise be compiled anew.
         batch = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int32)]
-        self.train = tf.function(self._train, input_signature=batch)
+        teacher = [tf.TensorSpec((None, len(LABELS)), tf.float32)] if distillation else []
+        self.train = tf.function(self._train, input_signature=batch + teacher)
         self.validate = tf.function(self._validate, input_signature=batch)
 
-    def _train(self, frames: Any, labels: Any) -> Any:
+    def _train(self, frames: Any, labels: Any, teacher_logits: Any = None) -> Any:
         weights = self._network.trainable_variables
         with tf.GradientTape() as tape:
             logits = self._network(frames, training=True)
-            losses, sums = self._sums(logits, labels)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            if self._distillation is not None:
+                losses = self._distillation.losses(losses, logits, teacher_logits)
+            losses, sums = self._sums(losses, logits, labels)
             # The mean over frames, not over class weights: each frame has one say, whichever batch it is in.
             loss = tf.reduce_mean(losses) + sum(self._network.losses)
             scaled = self._optimizer.scale_loss(loss)
@@ -79,11 +93,13 @@ class Steps:
         return sums
 
     def _validate(self, frames: Any, labels: Any) -> Any:
-        return self._sums(self._network(frames, training=False), labels)[1]
+        logits = self._network(frames, training=False)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return self._sums(losses, logits, labels)[1]
 
-    def _sums(self, logits: Any, labels: Any) -> tuple[Any, Any]:
+    def _sums(self, losses: Any, logits: Any, labels: Any) -> tuple[Any, Any]:
         weights = tf.gather(self._class_weights, labels)
-        losses = weights * tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        losses = weights * losses
         right = tf.cast(tf.argmax(logits, axis=1, output_type=tf.int32) == labels, tf.float32)
         frames = tf.cast(tf.shape(labels)[0], tf.float32)
         return losses, tf.stack([tf.reduce_sum(losses), tf.reduce_sum(weights), tf.reduce_sum(right), frames])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from celestial_cli.locate import find_artifacts
+from celestial_cli.locate import find_artifacts, run_of_artifact
 from celestial_cli.terminal import json_option, print_json, print_table, progress_bar, threads_option
+from celestial_edge.card import CARD_NAME
+from celestialkeras.files import sha256_of, write_text
 
 if TYPE_CHECKING:
     from celestial_edge.device.bench import ArtifactBench
@@ -36,7 +40,7 @@ def bench(
 ) -> None:
     """Measure latency and memory of ARTIFACTS, their turns interleaved, each in a fresh process.
 
-    With no ARTIFACTS, the int8 artifact of runs/latest and the float32 one beside it.
+    With no ARTIFACTS, those of runs/latest, the int8 one first; without a run, the shipped one.
     """
     from celestial_edge.device.bench import SCHEMA, BenchOptions
     from celestial_edge.device.bench import bench as run_bench
@@ -44,8 +48,11 @@ def bench(
     options = BenchOptions(frames=frames, warmup=warmup, threads=threads, fits=fits, hdu=int(hdu))
     with progress_bar("bench", "rounds") as report:
         result = run_bench(find_artifacts(artifacts), options, report)
+    how = {"schema": SCHEMA, "machine": result.machine, "options": {**asdict(options), "fits": fits and str(fits)}}
+    for entry in result.artifacts:
+        _keep(entry, how)
     if as_json:
-        print_json({"schema": SCHEMA, **asdict(result), "options": {**asdict(options), "fits": fits and str(fits)}})
+        print_json({**how, "artifacts": [asdict(entry) for entry in result.artifacts]})
         return
     machine = result.machine
     print_table(
@@ -60,6 +67,19 @@ def bench(
             ["artifact", "read", "stretch", "invoke", "min", "p50", "p90", "p99"],
             [_fits_cells(entry) for entry in result.artifacts],
         )
+
+
+def bench_record(artifact: Path) -> Path:
+    """Where the newest benchmark of a run's artifact is kept: beside it."""
+    return artifact.parent / f"{artifact.name}-bench.json"
+
+
+def _keep(entry: ArtifactBench, how: Mapping[str, Any]) -> None:
+    artifact = Path(entry.artifact)
+    # What lies in no run, such as the shipped artifact, may lie where nothing is to be written.
+    if run_of_artifact(artifact) is not None:
+        record = {**how, "card_sha256": sha256_of(artifact / CARD_NAME), **asdict(entry)}
+        write_text(bench_record(artifact), json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
 def _invoke_cells(entry: ArtifactBench) -> list[str]:

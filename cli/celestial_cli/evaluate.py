@@ -11,7 +11,9 @@ import click
 
 from celestial_cli.locate import find_model, is_artifact, open_data, run_of_artifact
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
+from celestial_edge.card import CARD_NAME
 from celestialkeras.errors import DatasetError
+from celestialkeras.files import sha256_of
 from celestialkeras.lcid.manifest import LABELS
 
 if TYPE_CHECKING:
@@ -49,7 +51,12 @@ def evaluate(
     result = run_evaluation(subject.predictor, frame_batches(dataset, records, subject.binning))
 
     stem = (folder or subject.folder) / f"evaluation-{split}"
-    provenance = {"model": str(subject.source), "data": str(dataset.folder), "data_sha256": dataset.digest}
+    provenance = {
+        "model": str(subject.source),
+        "model_sha256": subject.sha256,
+        "data": str(dataset.folder),
+        "data_sha256": dataset.digest,
+    }
     report = {**provenance, "split": split, **to_json(result)}
     write_text(stem.with_suffix(".json"), json.dumps(report, indent=1, allow_nan=False) + "\n")
     result.predictions.write_csv(stem.with_suffix(".csv"))
@@ -70,14 +77,20 @@ def evaluate(
     say(f"written: {stem}.json, .csv, .png")
 
 
+def evaluation_folder(artifact: Path) -> Path:
+    """Where the evaluations of an artifact go: beside it, for its folder holds what the card names and nothing else."""
+    return artifact.parent / f"{artifact.name}-evaluation"
+
+
 @dataclass(frozen=True)
 class _Subject:
-    """What is evaluated, on what, and where the results go."""
+    """What is evaluated, on what, and where the results go; `sha256` is of the `.keras` file or the artifact's card."""
 
     predictor: Predictor
     binning: int
     dataset: LcidDataset
     source: Path
+    sha256: str
     title: str
     folder: Path
 
@@ -95,9 +108,9 @@ def _open(model: Path | None, data: Path | None, threads: int) -> _Subject:
     title = run.name if run else source.stem
     if artifact is not None:
         classifier = Classifier(artifact, threads)
-        # An artifact folder holds what its card names and nothing else: results go beside it.
-        folder = artifact.parent / f"{artifact.name}-evaluation"
+        sealed, folder = sha256_of(source / CARD_NAME), evaluation_folder(artifact)
         title = f"{title}, {artifact.name}" if run else title
-        return _Subject(classifier, classifier.card.input.binning, dataset, source, title, folder)
+        return _Subject(classifier, classifier.card.input.binning, dataset, source, sealed, title, folder)
     loaded = load_model(source)
-    return _Subject(KerasPredictor(loaded), binning_of(loaded, dataset.shape), dataset, source, title, source.parent)
+    binning = binning_of(loaded, dataset.shape)
+    return _Subject(KerasPredictor(loaded), binning, dataset, source, sha256_of(source), title, source.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 threads_option = click.option(
     "--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of the interpreter."
 )
+
+
+def command_line() -> str:
+    """What was typed, as a shell would take it again."""
+    return shlex.join(["celestial", *sys.argv[1:]])
 
 
 def print_json(data: Any) -> None:

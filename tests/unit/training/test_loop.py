@@ -11,6 +11,8 @@ import tensorflow as tf
 from tiny_runs import write_dataset
 
 from celestialkeras.errors import DatasetError, ModelError, RunError
+from celestialkeras.lcid.dataset import open_dataset
+from celestialkeras.lcid.pipeline import batches
 from celestialkeras.training import loop
 from celestialkeras.training.loop import start_run, train
 from celestialkeras.training.observer import Outcome, Silent
@@ -75,8 +77,8 @@ def test_outcome_names_the_best_epoch(finished):
 def test_model_gives_the_validation_loss_of_the_best_epoch(finished, dataset_folder):
     run, outcome, _ = finished
     model = keras.models.load_model(run.require_model())
-    dataset = loop.open_dataset(dataset_folder)
-    (frames, labels), *rest = loop.batches(dataset, "validation", binning=1, batch_size=8).as_numpy_iterator()
+    dataset = open_dataset(dataset_folder)
+    (frames, labels), *rest = batches(dataset, "validation", binning=1, batch_size=8).as_numpy_iterator()
     assert not rest
     probabilities = model.predict(frames, verbose=0)
     weights = np.array([11 / 12, 11 / 10])[labels]

@@ -1,5 +1,11 @@
 """The smallest data set and network that a run can be made of."""
 
+import csv
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 from keras import layers
@@ -11,6 +17,25 @@ from celestialkeras.lcid.stretch import Stretch
 from celestialkeras.models import registry
 
 SHAPE = (32, 64)
+
+# Kills itself without warning in the second step of an epoch.
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tiny_runs import register_tiny_model
+from celestialkeras.training.loop import train
+from celestialkeras.training.observer import Silent
+from celestialkeras.training.run import open_run
+
+class Killer(Silent):
+    def step(self, epoch, step, tally):
+        if (epoch, step) == (int(sys.argv[3]), 2):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+register_tiny_model()
+train(open_run(Path(sys.argv[2])), Killer())
+"""
 
 
 def write_dataset(folder, frames, shape=SHAPE):
@@ -57,3 +82,21 @@ def register_tiny_model():
         return keras.Model(inputs, layers.Softmax(dtype="float32")(x))
 
     return "tiny"
+
+
+def train_until_killed(run, epoch):
+    """Trains a run in another process, which is killed in the second step of `epoch`."""
+    command = [sys.executable, "-c", _KILLED, str(Path(__file__).parent), str(run.folder), str(epoch)]
+    killed = subprocess.run(command, check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+
+
+def rows_without_time(path):
+    """The rows of a `history.csv`, header first, without their last column."""
+    with path.open(newline="") as source:
+        return [row[:-1] for row in csv.reader(source)]
+
+
+def weights_of(path):
+    """The weights of a `.keras` file as arrays."""
+    return [one.value.numpy() for one in keras.models.load_model(path).weights]

@@ -1,0 +1,64 @@
+"""What the steps of training and validation are given: frames, labels and, from a teacher, logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import tensorflow as tf
+
+from celestialkeras.errors import DatasetError
+from celestialkeras.lcid.dataset import LcidDataset
+from celestialkeras.lcid.pipeline import batches, epoch_order
+from celestialkeras.training.options import TrainOptions
+from celestialkeras.training.schedule import steps_an_epoch
+from celestialkeras.training.teacher import SoftTargets
+
+
+class Feed:
+    """The batches of a run.
+
+    Args:
+        dataset: Its data set.
+        options: Its options.
+        taught: The teacher's logits, in a run that has a teacher.
+
+    Attributes:
+        train_frames: Frames of the training split.
+        validation_frames: Frames of the validation split; may be 0.
+        steps: Training batches an epoch.
+    """
+
+    def __init__(self, dataset: LcidDataset, options: TrainOptions, taught: SoftTargets | None) -> None:
+        self._dataset = dataset
+        self._options = options
+        self._taught = taught
+        self.train_frames = len(dataset.records("train"))
+        self.validation_frames = len(dataset.records("validation"))
+        self.steps = steps_an_epoch(self.train_frames, options.batch_size)
+
+    def training(self, epoch: int) -> Iterator[tuple[Any, ...]]:
+        """Batches as `Steps.train` takes them, a function of (seed, epoch)."""
+        seed, size, augment = (self._options.seed, epoch), self._options.batch_size, self._options.augment
+        found = self._batches("train", shuffle_seed=seed, augment=augment)
+        if self._taught is not None:
+            logits = self._taught.of(*epoch_order(self.train_frames, seed, augment))
+            parts = (logits[start : start + size] for start in range(0, len(logits), size))
+            found = ((*batch, part) for batch, part in zip(found, parts, strict=True))
+        return islice(found, self.steps)
+
+    def validation(self) -> Iterator[tuple[Any, ...]]:
+        """Batches as `Steps.validate` takes them."""
+        return self._batches("validation")
+
+    def _batches(self, split: str, **order: Any) -> Iterator[tuple[Any, ...]]:
+        options = self._options
+        try:
+            yield from batches(self._dataset, split, binning=options.binning, batch_size=options.batch_size, **order)
+        except tf.errors.UnknownError as error:
+            # What the reader raises in TensorFlow's threads comes out as text, a traceback after its first line.
+            _, found, message = error.message.partition(f"{DatasetError.__name__}: ")
+            if not found:
+                raise
+            raise DatasetError(message.partition("\n")[0]) from error
