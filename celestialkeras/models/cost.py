@@ -95,20 +95,28 @@ def model_cost(model: keras.Model, input_shape: Sequence[int] | None = None) -> 
         input_shape=shape,
         trainable=sum(math.prod(weight.shape) for weight in model.trainable_weights),
         total=model.count_params(),
-        macs=sum(_macs(layer) for layer in _leaves(model)),
+        macs=sum(layer_macs(layer) for layer in leaf_layers(model)),
     )
 
 
-def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
+def leaf_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """The layers of a model, those of models inside it among them."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
+            yield from leaf_layers(layer)
         else:
             yield layer
 
 
-def _macs(layer: keras.layers.Layer) -> int:
-    """Multiply-accumulate operations of one layer for one frame."""
+def layer_macs(layer: keras.layers.Layer) -> int:
+    """Multiply-accumulate operations of one layer for one frame.
+
+    Args:
+        layer: A built layer of a functional model.
+
+    Raises:
+        ModelError: It has weights and is of a kind whose work is not known.
+    """
     outputs: int = math.prod(layer.output.shape[1:])
     products: int = 0
     if isinstance(layer, layers.SeparableConv2D):

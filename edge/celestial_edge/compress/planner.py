@@ -1,4 +1,4 @@
-"""What a layer graph will take to run in XNNPACK, counted without running it, and where to cut it to take less."""
+"""Where to cut a layer graph, and how to fold it, so that it takes less memory to run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from celestial_edge.compress.layers import Convolution, Dense, Frame, Graph, MaxPool, Node, Shape
+from celestial_edge.compress.layers import Convolution, Dense, Frame, Graph, MaxPool, Shape
+from celestial_edge.compress.memory import indirection_of, memory_of, weight_bytes
 from celestial_edge.compress.rewrites import NotApplicableError, fold_columns_by, folded_taps
 from celestial_edge.compress.strips import cut, join_strips, leading_chain, rows_through, strip
-
-_POINTER = 8
 
 
 @dataclass(frozen=True)
@@ -41,62 +40,16 @@ class Piece:
         return shape[0] if len(shape) == 3 else 1
 
     @property
+    def plane_out(self) -> Shape:
+        """Shape of what the strips give together."""
+        shape = self.graph.shapes()[self.graph.output.name]
+        return (self.rows, *shape[1:]) if len(shape) == 3 else shape
+
+    @property
     def starts(self) -> list[int]:
         """First output row of each strip; the last strip ends with the last row, and may overlap the one before."""
         step = self.rows_out
         return [min(first, self.rows - step) for first in range(0, self.rows, step)]
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes that one graph takes at work.
-
-    Attributes:
-        weights: Weights and biases as stored.
-        indirection: XNNPACK's pointers: one for each place of a window and each output pixel.
-        activations: Largest sum of the tensors that are alive at once.
-    """
-
-    weights: int
-    indirection: int
-    activations: int
-
-    @property
-    def working(self) -> int:
-        """Bytes besides the weights."""
-        return self.indirection + self.activations
-
-
-def memory_of(graph: Graph, bytes_per_value: int = 1) -> Memory:
-    """Counts a graph's memory.
-
-    Args:
-        graph: The graph.
-        bytes_per_value: 1 for int8, 4 for float32.
-    """
-    shapes = graph.shapes()
-    weights = sum(_weight_bytes(node, bytes_per_value) for node in graph.nodes)
-    indirection = sum(indirection_of(node, shapes[node.name]) for node in graph.nodes)
-    return Memory(weights, indirection, bytes_per_value * _most_alive(graph, shapes))
-
-
-def indirection_of(node: Node, shape: Shape) -> int:
-    """Bytes of the pointers that XNNPACK keeps for one node.
-
-    Args:
-        node: The node.
-        shape: Its output shape.
-    """
-    match node.operation:
-        case Convolution():
-            height, width = node.operation.kernel.shape[:2]
-        case MaxPool(window=(height, width), strides=strides):
-            # Neighbouring windows share the columns that they overlap in.
-            width = min(width, strides[1])
-        case _:
-            return 0
-    # A 1x1 convolution reads its input as one matrix.
-    return 0 if height * width == 1 else _POINTER * height * width * shape[0] * shape[1]
 
 
 def pieces_within(graph: Graph, budget: int, bytes_per_value: int = 1) -> list[Piece]:
@@ -131,7 +84,7 @@ def _apart(graph: Graph, budget: int, bytes_per_value: int) -> Iterator[Graph]:
     While a graph is loaded its weights are there twice, mapped and packed: apart, only one layer's are.
     """
     for node in graph.nodes:
-        if isinstance(node.operation, Dense) and _weight_bytes(node, bytes_per_value) > budget:
+        if isinstance(node.operation, Dense) and weight_bytes(node, bytes_per_value) > budget:
             for end in (node.inputs[0], node.name):
                 # A graph that starts or ends there need not be cut.
                 if end not in (graph.nodes[0].name, graph.output.name):
@@ -230,24 +183,3 @@ def _strip_counts(rows: int) -> Iterator[int]:
         if height != seen:
             seen = height
             yield count
-
-
-def _weight_bytes(node: Node, bytes_per_value: int) -> int:
-    if not isinstance(node.operation, Convolution | Dense):
-        return 0
-    return node.operation.kernel.size * bytes_per_value + node.operation.bias.size * 4
-
-
-def _most_alive(graph: Graph, shapes: dict[str, Shape]) -> int:
-    """Largest number of values alive at once, when each is dropped after its last use."""
-    last_use = {name: number for number, node in enumerate(graph.nodes) for name in node.inputs}
-    alive: dict[str, int] = {}
-    most = 0
-    for number, node in enumerate(graph.nodes):
-        size = 1
-        for side in shapes[node.name]:
-            size *= side
-        alive[node.name] = size
-        most = max(most, sum(alive.values()))
-        alive = {name: size for name, size in alive.items() if last_use.get(name, number) > number or name == node.name}
-    return most

@@ -8,14 +8,8 @@ import pytest
 from celestial_edge.compress.keras_graphs import build_model, read_model
 from celestial_edge.compress.layers import Frame, Graph
 from celestial_edge.compress.lowering import lower
-from celestial_edge.compress.planner import (
-    Piece,
-    fewer_pointers,
-    indirection_of,
-    join_within,
-    memory_of,
-    pieces_within,
-)
+from celestial_edge.compress.memory import memory_of
+from celestial_edge.compress.planner import Piece, fewer_pointers, join_within, pieces_within
 from celestial_edge.compress.rewrites import NotApplicableError
 from celestial_edge.compress.strips import Rows, cut, join_strips, leading_chain, rows_through, strip
 from toy_networks import few_channels, logits_of, network, residual, some_frames, two_stages
@@ -137,18 +131,6 @@ def test_the_first_stage_is_joined_when_its_activations_exceed_the_budget(graph:
     assert join_within(untouched, 1) == untouched
 
 
-def test_pointers_are_counted_for_windows_and_not_for_matrices() -> None:
-    graph = read_model(network(few_channels(7, pool=(4, 2)), (40, 48, 1)), "logits")
-    shapes = graph.shapes()
-    pointers = {node.name: indirection_of(node, shapes[node.name]) for node in graph.nodes}
-    assert pointers["stem"] == 8 * 49 * 34 * 42
-    # Windows of 4 x 4 at stride 2 share half of their columns with the next.
-    assert pointers["pool"] == 8 * 4 * 2 * 16 * 20
-    assert pointers["flatten"] == pointers["logits"] == 0
-    pointwise = read_model(network(few_channels(1), (6, 16, 1)), "logits")
-    assert memory_of(pointwise).indirection == 0
-
-
 def test_pointers_are_halved_where_the_arithmetic_hardly_grows(model: Any, graph: Graph) -> None:
     fewer = fewer_pointers(graph, 50_000, growth=1.2)
     before, after = memory_of(graph), memory_of(fewer)
@@ -164,11 +146,3 @@ def test_pointers_are_halved_where_the_arithmetic_hardly_grows(model: Any, graph
     np.testing.assert_allclose(
         build_model(fewer).predict_on_batch(frames), logits_of(model, frames), rtol=1e-5, atol=1e-6
     )
-
-
-def test_memory_counts_weights_and_the_largest_neighbours() -> None:
-    graph = read_model(network(few_channels(7, pool=(4, 4)), (40, 48, 1)), "logits")
-    memory = memory_of(graph, bytes_per_value=4)
-    flat = 8 * 10 * 6
-    assert memory.weights == 4 * (49 * 6 + 6 + flat * 2 + 2)
-    assert memory.activations == 4 * (34 * 42 * 6 + 40 * 48)
