@@ -107,7 +107,7 @@ def _headline(figure: Any, evaluation: Evaluation, title: str, height: float) ->
     others = (
         f"{over_classes}; over instruments {percent(evaluation.instrument_balanced_accuracy)};"
         f" always answering {evaluation.majority_label} {percent(evaluation.majority_accuracy)};"
-        f" log loss {evaluation.log_loss:.3f}"
+        f" log loss {evaluation.calibration.log_loss:.3f}"
     )
     left = 0.4 / _WIDTH
     top = 1 - 0.35 / height

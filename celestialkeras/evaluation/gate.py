@@ -8,6 +8,7 @@ from enum import Enum
 import numpy as np
 
 from celestialkeras.errors import DatasetError
+from celestialkeras.evaluation.calibration_error import Calibration, calibration_of
 from celestialkeras.evaluation.intervals import Interval, paired_difference
 from celestialkeras.evaluation.predictions import Predictions
 
@@ -27,6 +28,8 @@ class PairedComparison:
         only_b: Frames that B has right and A wrong.
         interval: Tango's score interval of the drop, a fraction of 1, over frames.
         agreement: Share of frames to which both give the same class.
+        calibration_a: How far the probabilities of A are from frequencies.
+        calibration_b: The same of B.
     """
 
     n: int
@@ -36,6 +39,8 @@ class PairedComparison:
     only_b: int
     interval: Interval
     agreement: float
+    calibration_a: Calibration
+    calibration_b: Calibration
 
     @property
     def drop(self) -> float:
@@ -112,6 +117,8 @@ def compare(a: Predictions, b: Predictions) -> PairedComparison:
         only_b=only_b,
         interval=interval,
         agreement=float(np.mean(a.predicted == b.predicted)),
+        calibration_a=calibration_of(a),
+        calibration_b=calibration_of(b),
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from celestialkeras.errors import MissingExtraError
+from celestialkeras.evaluation.calibration_error import Calibration, calibration_of
 from celestialkeras.evaluation.intervals import Interval, bootstrap_over_objects, wilson
 from celestialkeras.evaluation.predictions import Predictions
 from celestialkeras.lcid.manifest import LABELS, Observation
@@ -118,7 +119,7 @@ class Evaluation:
         by_filter: Slices, by name; a filter of the same name counts for all instruments together.
         majority_label: The larger class of this very list.
         majority_accuracy: The baseline: accuracy of always answering that class, without looking at a pixel.
-        log_loss: Mean negative logarithm of the probability given to the true class, in nats, at temperature 1.
+        calibration: How far the probabilities are from frequencies, at temperature 1.
         timing: Milliseconds a frame.
         resampling: How `object_interval` was drawn.
     """
@@ -136,7 +137,7 @@ class Evaluation:
     by_filter: tuple[Slice, ...]
     majority_label: str
     majority_accuracy: float
-    log_loss: float
+    calibration: Calibration
     timing: Timing
     resampling: Resampling
 
@@ -174,7 +175,6 @@ def score(predictions: Predictions, timing: Timing | None = None, resampling: Re
     assert interval is not None
     # Of two classes of one size the first in the order of labels is the majority.
     majority = max(classes, key=lambda scores: scores.frames)
-    toward_wrong = np.where(predictions.labels == 1, -predictions.margins, predictions.margins)
     return Evaluation(
         predictions=predictions,
         accuracy=correct / len(predictions),
@@ -194,8 +194,7 @@ def score(predictions: Predictions, timing: Timing | None = None, resampling: Re
         by_filter=_slices(predictions, lambda observation: observation.filter),
         majority_label=majority.label,
         majority_accuracy=majority.frames / len(predictions),
-        # log(1 + exp(wrong - right)) neither overflows nor clips, as the logarithm of a rounded probability would.
-        log_loss=float(np.logaddexp(0.0, toward_wrong).mean()),
+        calibration=calibration_of(predictions),
         timing=timing or Timing(),
         resampling=resampling,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from celestialkeras.evaluation.calibration_error import BINS, Calibration
 from celestialkeras.evaluation.gate import Judgement
 from celestialkeras.evaluation.intervals import Interval
 from celestialkeras.evaluation.metrics import Evaluation, Slice
@@ -90,11 +91,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
                 f"mean of the accuracies of the {len(evaluation.by_instrument)} instrument(s), each counting alike",
             ),
             "majority_accuracy": majority,
-            "log_loss": _figure(
-                evaluation.log_loss,
-                "nat",
-                "mean negative logarithm of the probability given to the true class, at temperature 1",
-            ),
+            **_calibration(evaluation.calibration),
             "milliseconds_per_frame": milliseconds,
         },
         "confusion": {
@@ -147,6 +144,8 @@ def judgement_to_json(judgement: Judgement) -> dict[str, Any]:
             "agreement": _figure(comparison.agreement, "fraction", "share of frames given the same class by both"),
             "only_a": _figure(comparison.only_a, "frame", "frames that A has right and B wrong"),
             "only_b": _figure(comparison.only_b, "frame", "frames that B has right and A wrong"),
+            **_calibration(comparison.calibration_a, "_a"),
+            **_calibration(comparison.calibration_b, "_b"),
         },
     }
 
@@ -197,7 +196,14 @@ def figure_rows(evaluation: Evaluation) -> list[FigureRow]:
         )
         for scores in evaluation.classes
     ]
-    rows.append(FigureRow("log loss", f"{evaluation.log_loss:.3f}", "nats, at temperature 1"))
+    calibration = evaluation.calibration
+    rows += [
+        FigureRow(
+            "calibration error", f"{100 * calibration.expected_error:.2f} points", f"expected, {BINS} equal bins"
+        ),
+        FigureRow("Brier score", f"{calibration.brier:.4f}", "mean square of the probability's error"),
+        FigureRow("log loss", f"{calibration.log_loss:.3f}", "nats, at temperature 1"),
+    ]
     rows.append(
         FigureRow("time a frame", ABSENT, "not measured: no batch left after warm-up")
         if timing.milliseconds is None
@@ -245,6 +251,24 @@ def percent_range(interval: Interval | None) -> str:
 
 def _figure(value: float | None, unit: str, what: str) -> dict[str, Any]:
     return {"value": value, "unit": unit, "what": what}
+
+
+def _calibration(calibration: Calibration, suffix: str = "") -> dict[str, Any]:
+    return {
+        f"calibration_error{suffix}": _figure(
+            calibration.expected_error,
+            "fraction",
+            f"expected calibration error: mean distance of confidence and accuracy over {BINS} bins of equal width",
+        ),
+        f"brier{suffix}": _figure(
+            calibration.brier, "fraction", "mean square of the distance of the probability of NSC from 0 or 1"
+        ),
+        f"log_loss{suffix}": _figure(
+            calibration.log_loss,
+            "nat",
+            "mean negative logarithm of the probability given to the true class, at temperature 1",
+        ),
+    }
 
 
 def _interval(interval: Interval | None, method: str) -> dict[str, Any]:

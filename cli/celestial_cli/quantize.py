@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from celestial_cli.fine_tuning import Parent, open_parent
 from celestial_cli.locate import artifacts_folder, find_model, open_data
-from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
-from celestial_edge.recipes import LAYOUTS, WHOLE
+from celestial_cli.terminal import command_line, json_option, print_json, print_table, say, threads_option
+from celestial_edge.recipes import LAYOUTS, RECIPES, STATIC_INT8, WHOLE
+
+if TYPE_CHECKING:
+    from celestial_edge.compress.quantize import QuantizeResult
+    from celestialkeras.training.run import Run
 
 
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.option("--int8", is_flag=True, help="Recipe static_wi8_ai8: weights, activations, input and output in int8.")
+@click.option("--int8", is_flag=True, help=f"Recipe {STATIC_INT8}: weights, activations, input and output in int8.")
+@click.option("--recipe", type=click.Choice(list(RECIPES)), help="How weights (w) and activations (a) are stored.")
 @click.option("--data", type=click.Path(path_type=Path), help="Data set folder.  [default: the run's]")
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder of artifacts.  [default: RUN/artifacts]")
 @click.option("--calibration-frames", type=click.IntRange(1), default=32, show_default=True, help="Training frames.")
@@ -24,6 +32,7 @@ from celestial_edge.recipes import LAYOUTS, WHOLE
     show_default=True,
     help="Allowed loss, points.",
 )
+@click.option("--allow-drop", is_flag=True, help="Keep the artifact though the loss is beyond; its card says so.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the calibration frames.")
 @click.option(
     "--layout",
@@ -32,53 +41,112 @@ from celestial_edge.recipes import LAYOUTS, WHOLE
     show_default=True,
     help="One rewritten graph for any runtime; strips for the least memory; or plain, as the converter makes it.",
 )
+@click.option("--qat", is_flag=True, help="First train on with the rounding of int8, to a run of its own; then --int8.")
+@click.option("--epochs", type=click.IntRange(1), help="Of --qat.  [default: 10]")
+@click.option(
+    "--learning-rate", type=click.FloatRange(0, min_open=True), help="Highest rate of --qat.  [default: 0.0001]"
+)
+@click.option("--name", help="Name of the run of --qat.  [default: the model and the time]")
 @threads_option
 @json_option
 def quantize(
     model: Path | None,
     int8: bool,
+    recipe: str | None,
     data: Path | None,
     folder: Path | None,
-    calibration_frames: int,
-    max_drop: float,
-    seed: int,
-    layout: str,
-    threads: int,
+    qat: bool,
+    epochs: int | None,
+    learning_rate: float | None,
+    name: str | None,
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """Quantize MODEL (run or .keras file; runs/latest if not given) and judge the loss on validation frames.
 
     Exit code 3, and no artifact, when the paired interval of the loss lies beyond --max-drop. On fewer than 300
     frames the loss is reported and not judged.
     """
-    if not int8:
-        raise click.UsageError("name a recipe: --int8")
-    source, run = find_model(model)
-    from celestial_edge.compress.quantize import QuantizeOptions, quantize_int8
-    from celestialkeras.evaluation.report import judgement_to_json, percent
+    if (int8 or qat) and recipe not in (None, STATIC_INT8):
+        raise click.UsageError(f"{'--int8' if int8 else '--qat'} is recipe {STATIC_INT8}; leave out --recipe {recipe}")
+    recipe = STATIC_INT8 if int8 or qat else recipe
+    if recipe is None:
+        raise click.UsageError(f"name a recipe: --int8, or --recipe with one of {', '.join(RECIPES)}")
+    given = {"epochs": epochs, "learning_rate": learning_rate}
+    training = {key: value for key, value in given.items() if value is not None}
+    if not qat and (training or name):
+        raise click.UsageError("--epochs, --learning-rate and --name are of --qat; without it nothing is trained")
+    if qat and data:
+        raise click.UsageError("--qat trains on the data set of its run; leave out --data")
+    original: Path | None = None
+    run: Run | None
+    if qat:
+        parent = open_parent(model, name)
+        original, run = parent.source, _train(parent, training, asked, name)
+        source = run.model
+    else:
+        source, run = find_model(model)
+    from celestial_edge.compress.quantize import QuantizeOptions, make_artifacts
 
     dataset = open_data(data, run, source)
     folder = folder or (artifacts_folder(run) if run else source.parent / f"{source.stem}-artifacts")
     say(f"quantizing {source}")
-    options = QuantizeOptions(calibration_frames, max_drop, seed, threads, layout)
-    result = quantize_int8(source, dataset, folder, options)
+    options = QuantizeOptions(recipe=recipe, made_by=command_line(), **asked)
+    result = make_artifacts(source, dataset, folder, options, original)
+    _print(result, recipe, as_json)
+
+
+def _train(parent: Parent, training: dict[str, Any], asked: dict[str, Any], name: str | None) -> Run:
+    """Trains a run's model on with the rounding of int8, and gives it a run of its own."""
+    from celestial_edge.compress.qat import QatOptions, fine_tune
+    from celestialkeras.training.derived import Derivation, derive_run, finish_without_training
+
+    own = parent.run.options()
+    options = QatOptions(
+        # The frames that the artifact will be calibrated on.
+        calibration_frames=asked["calibration_frames"],
+        seed=asked["seed"],
+        batch_size=own.batch_size,
+        augment=own.augment,
+        **training,
+    )
+    say(f"training {parent.source} on for {options.epochs} epochs with the rounding of int8")
+    tuned = fine_tune(parent.model, parent.dataset, options)
+    derivation = Derivation("qat", asdict(options), str(parent.source.resolve()), parent.sha256, {})
+    derived = replace(own, epochs=options.epochs, learning_rate=options.learning_rate)
+    run = derive_run(parent.source, derived, derivation, tuned, name)
+    finish_without_training(run)
+    return run
+
+
+def _print(result: QuantizeResult, recipe: str, as_json: bool) -> None:
+    from celestialkeras.evaluation.gate import Outcome
+    from celestialkeras.evaluation.report import judgement_to_json, percent
+
+    overruled = result.judgement.outcome is Outcome.FAIL
     if as_json:
         print_json(
             {
                 "artifact": str(result.artifact),
                 "float_artifact": str(result.float_artifact),
-                "gate": judgement_to_json(result.judgement),
+                "gate": {**judgement_to_json(result.judgement), "overruled": overruled},
             }
         )
         return
     comparison = result.judgement.comparison
     low, high = 100 * comparison.interval.low, 100 * comparison.interval.high
+    before, after = comparison.calibration_a, comparison.calibration_b
     rows = [
-        ["float32 accuracy", percent(comparison.accuracy_a), f"{comparison.n} validation frames"],
-        ["int8 accuracy", percent(comparison.accuracy_b), "the same frames, by the artifact as it runs on a board"],
+        ["accuracy of the Keras model", percent(comparison.accuracy_a), f"{comparison.n} validation frames"],
+        [f"accuracy in {recipe}", percent(comparison.accuracy_b), "the same frames, by the artifact as on a board"],
         ["drop", f"{100 * comparison.drop:+.2f} points", f"95 % paired interval {low:+.2f} to {high:+.2f}"],
         ["agreement", percent(comparison.agreement), "frames that both give the same label"],
+        ["calibration error", percent(after.expected_error), f"{percent(before.expected_error)} before"],
+        ["Brier score", f"{after.brier:.4f}", f"{before.brier:.4f} before"],
+        ["log loss", f"{after.log_loss:.4f}", f"{before.log_loss:.4f} before; nats"],
         ["gate", result.judgement.outcome.value, result.judgement.reason],
     ]
     print_table(f"{result.artifact}", ["what", "value", "note"], rows)
+    if overruled:
+        say("warning: the gate failed and was overruled by --allow-drop; the card says so")
     say("next: celestial bench --tflite")

@@ -1,4 +1,4 @@
-"""What operators a `.tflite` holds, read from its flatbuffer, and whether an int8 one is int8 throughout."""
+"""What operators a `.tflite` holds, read from its flatbuffer, and whether an integer one is so throughout."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def check_standard(operators: Sequence[Operator]) -> None:
         raise ExportError(f"the graph holds operators that need more than TFLite: {', '.join(custom)}")
 
 
-def check_int8(operators: Sequence[Operator]) -> None:
+def check_integer(operators: Sequence[Operator]) -> None:
     """Refuses convolutions and dense layers that still compute in floating point.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celestial_edge.compress.keras_graphs import read_model
@@ -64,8 +64,21 @@ def lower(model: Any) -> Lowered:
         NotLowerableError: The model is no graph of layers, each called once, with one input of fixed size.
     """
     reference, refusals = _rewritten(read_model(model, LOGITS_LAYER), _FOLDING)
-    graph, more = _rewritten(reference, _CHEAPENING)
-    return Lowered(reference, graph, (*refusals, *more))
+    lowered = cheapen(reference)
+    return replace(lowered, refusals=(*refusals, *lowered.refusals))
+
+
+def cheapen(reference: Graph) -> Lowered:
+    """Rewrites a reference graph to cost less.
+
+    Args:
+        reference: Batch normalisation folded and ReLUs fused.
+
+    Returns:
+        It and what became of it.
+    """
+    graph, refusals = _rewritten(reference, _CHEAPENING)
+    return Lowered(reference, graph, tuple(refusals))
 
 
 def lay_out(lowered: Lowered, layout: str) -> list[Piece]:

@@ -17,12 +17,16 @@ import numpy.typing as npt
 from celestial_edge.compress.keras_graphs import build_tensors
 from celestial_edge.compress.layers import Graph, hands_on
 from celestial_edge.compress.planner import Piece, pieces_within
+from celestial_edge.recipes import INT16_STEPS
 
 RangeTable = Mapping[str, tuple[float, float]]
 """Smallest and largest value that each layer gives, by the name of the layer."""
 
 FRAME_RANGE = (0.0, 1.0)
 """Range of the input, whatever the frames hold: one code is then one step of the int8 input, 1/255."""
+
+INT16_FRAME_RANGE = (0.0, 32767 / (255 * INT16_STEPS))
+"""The same in int16, whose scale is its upper end over 32767: one code is then `INT16_STEPS` steps."""
 
 # A frame of HR-CelestialNet takes 8.4 s in strips of 16 MB, 5.0 in strips of 64, 4.5 in strips of 256.
 _STRIP_BYTES = 128_000_000

@@ -137,12 +137,16 @@ class _Graph:
         # LiteRT keeps the operators that a delegate took beside the one that stands for them, whose inputs then hold
         # their weights. Its Python interpreter tells this nowhere else.
         operators = self._interpreter._get_ops_details()
-        taken = {
-            index
+        delegates = [operator for operator in operators if operator["op_name"] == "DELEGATE"]
+        taken = {index for operator in delegates for index in operator["inputs"].tolist()}
+        # Weights in half precision are unpacked by an operator of their own. What XNNPACK unpacks and does not give out
+        # again, it has a use for itself.
+        given = {index for operator in delegates for index in operator["outputs"].tolist()}
+        taken |= {
+            int(operator["outputs"][0])
             for operator in operators
-            if operator["op_name"] == "DELEGATE"
-            for index in operator["inputs"].tolist()
-        }
+            if operator["op_name"] == "DEQUANTIZE" and int(operator["inputs"][0]) in taken
+        } - given
         return [
             f"{self._path.name}: {operator['op_name']}"
             for operator in operators

@@ -14,14 +14,15 @@ import numpy.typing as npt
 
 from celestial_edge.card import Card, read_card
 from celestial_edge.device.chain import Chain
+from celestial_edge.recipes import INT16_STEPS
 from celestialkeras.errors import ArtifactError
 from celestialkeras.lcid.frames import Frame, read_frame
 from celestialkeras.lcid.manifest import LABELS
 from celestialkeras.lcid.stretch import bin_codes, encode
 
-# What the int8 input must carry for `code - 128` to mean `code / 255`.
-_INPUT_SCALE = 1 / 255
-_INPUT_ZERO_POINT = -128
+# What an integer input must carry, scale and zero point, for `code - 128` in int8 and `code * 128` in int16 to mean
+# `code / 255`.
+_INPUT_QUANTIZATION = {"int8": (1 / 255, -128), "int16": (1 / (255 * INT16_STEPS), 0)}
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,11 @@ class Classifier:
             row[:] = self._run()
         return out
 
+    @property
+    def logit_step(self) -> float:
+        """What a logit differs by from one stored code to the next; 0 where logits are stored as floats."""
+        return float(self._chain.output["quantization"][0])
+
     def undelegated(self) -> list[str]:
         """Convolutions and dense layers that XNNPACK did not take, as `FILE: OPERATOR`; none is as it should be."""
         return self._chain.undelegated()
@@ -153,6 +159,8 @@ class Classifier:
     def _set_codes(self, codes: npt.NDArray[np.uint8]) -> None:
         if self.card.input.dtype == "int8":
             np.bitwise_xor(codes, np.uint8(0x80), out=self._input_view().view(np.uint8))
+        elif self.card.input.dtype == "int16":
+            np.multiply(codes, INT16_STEPS, out=self._input_view(), dtype=np.int16)
         else:
             # The same two roundings as the training pipeline: to float32, then the division.
             np.divide(codes, np.float32(255), out=self._input_view(), dtype=np.float32)
@@ -164,7 +172,7 @@ class Classifier:
     def _run(self) -> npt.NDArray[np.float32]:
         stored = self._chain.run()
         scale, zero_point = self._chain.output["quantization"]
-        if stored.dtype == np.int8:
+        if np.issubdtype(stored.dtype, np.integer):
             return np.asarray((stored.astype(np.float32) - np.float32(zero_point)) * np.float32(scale))
         return np.asarray(stored, np.float32)
 
@@ -176,12 +184,12 @@ def _check_contract(entry: Mapping[str, Any], output: Mapping[str, Any], card: C
             f"{folder}: the card promises an input {card.input.dtype} {expected}. "
             f"Received: {np.dtype(entry['dtype']).name} {tuple(entry['shape'])}"
         )
-    scale, zero_point = entry["quantization"]
-    if card.input.dtype == "int8" and (
-        not math.isclose(scale, _INPUT_SCALE, rel_tol=1e-6) or zero_point != _INPUT_ZERO_POINT
-    ):
-        raise ArtifactError(
-            f"{folder}: an int8 input must have scale 1/255 and zero point -128. Received: {scale}, {zero_point}"
-        )
+    if card.input.dtype in _INPUT_QUANTIZATION:
+        (scale, zero_point), (wanted, wanted_zero) = entry["quantization"], _INPUT_QUANTIZATION[card.input.dtype]
+        if not math.isclose(scale, wanted, rel_tol=1e-6) or zero_point != wanted_zero:
+            raise ArtifactError(
+                f"{folder}: an {card.input.dtype} input must have scale 1/{round(1 / wanted)} and zero point "
+                f"{wanted_zero}. Received: {scale}, {zero_point}"
+            )
     if tuple(output["shape"]) != (1, len(LABELS)):
         raise ArtifactError(f"{folder}: the output must be (1, 2) logits. Received: {tuple(output['shape'])}")

@@ -32,12 +32,12 @@ def some_codes(count: int, shape: tuple[int, int] = SHAPE, seed: int = 0) -> np.
 
 def write_artifact(folder: Path, pieces: list[Piece], table: RangeTable | None, shape: tuple[int, int]) -> Path:
     folder.mkdir()
+    recipe = "static_wi8_ai8" if table else "float32"
     segments = []
     for number, piece in enumerate(pieces):
         segments.append(Segment(f"model-{number}.tflite", piece.stride))
-        (folder / segments[-1].file).write_bytes(export_graph(piece.graph, table))
+        (folder / segments[-1].file).write_bytes(export_graph(piece.graph, recipe, table))
     contract = InputContract(shape, 1, "int8" if table else "float32", Stretch())
-    recipe = "static_wi8_ai8" if table else "float32"
     write_card(folder, Card("toy", recipe, contract, 1.0, hash_files(folder), {}, {}, "strips", tuple(segments)))
     return folder
 
@@ -144,7 +144,7 @@ def test_ranges_hold_what_the_layers_give(model: Any, table: dict[str, tuple[flo
 def test_a_table_of_another_network_is_refused(lowered: Lowered, table: dict[str, tuple[float, float]]) -> None:
     foreign = {name: ends for name, ends in table.items() if name != "two_relu"}
     with pytest.raises(ExportError, match="the table of ranges has no layer 'two_relu'"):
-        export_graph(lowered.reference, foreign)
+        export_graph(lowered.reference, "static_wi8_ai8", foreign)
 
 
 def test_a_network_with_a_residual_and_a_mean_is_lowered_and_quantized(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_layers_of_several_operators_are_left_to_the_plain_converter(tmp_path: P
     lowered = lower(model)
     assert lowered.refusals[0].rewrite == "fold_batch_norm"
     with pytest.raises(NotLowerableError, match="layer 'norm' computes in several steps"):
-        export_graph(lowered.graph, measure_ranges(lowered.reference, some_codes(1)))
+        export_graph(lowered.graph, "static_wi8_ai8", measure_ranges(lowered.reference, some_codes(1)))
     layout, segments = Network(model, some_codes(2), "whole").write(tmp_path, "static_wi8_ai8")
     assert (layout, segments) == ("plain", (Segment("model.tflite", 1),))
     with pytest.raises(NotLowerableError, match="computes in several steps"):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,14 @@ import pytest
 
 from celestial_edge.card import read_card, read_golden
 from celestial_edge.compress import quantize
-from celestial_edge.compress.quantize import QuantizeOptions, balanced_frames, quantize_int8
+from celestial_edge.compress.quantize import QuantizeOptions, balanced_frames, make_artifacts
 from celestial_edge.device.runtime import Classifier
+from celestial_edge.recipes import RECIPES
 from celestialkeras.errors import ExportError, ModelError, QualityGateError
 from celestialkeras.evaluation.gate import Outcome
+from celestialkeras.evaluation.predictor import KerasPredictor
 from celestialkeras.files import sha256_of
-from celestialkeras.lcid.dataset import open_dataset
+from celestialkeras.lcid.dataset import LcidDataset, open_dataset
 from small_datasets import SmallSplit
 
 
@@ -28,7 +32,7 @@ def saved(small_model: Any, tmp_path: Path) -> Path:
 
 def test_quantize_writes_both_artifacts_with_what_was_measured(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
     dataset = open_dataset(make_dataset())
-    result = quantize_int8(saved, dataset, tmp_path / "artifacts", QuantizeOptions(calibration_frames=4))
+    result = make_artifacts(saved, dataset, tmp_path / "artifacts", QuantizeOptions(calibration_frames=4))
 
     assert result.artifact == tmp_path / "artifacts" / "static_wi8_ai8"
     assert result.judgement.outcome is Outcome.NOT_JUDGED
@@ -42,7 +46,7 @@ def test_quantize_writes_both_artifacts_with_what_was_measured(saved: Path, make
     assert card.provenance["calibration_frames"] == 4
     assert card.accuracy["gate"]["frames"] == len(dataset.records("validation"))
     assert read_card(result.float_artifact).input.dtype == "float32"
-    assert result.int8_evaluation.accuracy == np.mean(result.int8_evaluation.predictions.correct)
+    assert result.after.accuracy == np.mean(result.after.predictions.correct)
 
     golden = read_golden(result.artifact)
     assert golden.labels.tolist() == [0, 1]
@@ -55,7 +59,7 @@ def test_layouts_are_named_on_the_card_and_agree_to_the_bit(saved: Path, make_da
     results = {}
     for layout in ("plain", "whole", "strips"):
         options = QuantizeOptions(calibration_frames=2, layout=layout)
-        results[layout] = quantize_int8(saved, dataset, tmp_path / layout, options).artifact
+        results[layout] = make_artifacts(saved, dataset, tmp_path / layout, options).artifact
         assert read_card(results[layout]).layout == layout
     golden = {layout: read_golden(folder).logits for layout, folder in results.items()}
     np.testing.assert_array_equal(golden["whole"], golden["plain"])
@@ -69,50 +73,135 @@ def test_operators_that_xnnpack_leaves_are_refused(
 ) -> None:
     monkeypatch.setattr(quantize.Classifier, "undelegated", lambda self: ["model.tflite: CONV_2D"])
     with pytest.raises(ExportError, match=r"XNNPACK does not take all .* Received: model.tflite: CONV_2D"):
-        quantize_int8(saved, open_dataset(make_dataset()), tmp_path / "artifacts")
+        make_artifacts(saved, open_dataset(make_dataset()), tmp_path / "artifacts")
     assert list((tmp_path / "artifacts").iterdir()) == []
 
 
 def test_a_second_run_replaces_the_first(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
     dataset = open_dataset(make_dataset())
     for frames in (2, 3):
-        quantize_int8(saved, dataset, tmp_path / "artifacts", QuantizeOptions(calibration_frames=frames))
+        make_artifacts(saved, dataset, tmp_path / "artifacts", QuantizeOptions(calibration_frames=frames))
     assert read_card(tmp_path / "artifacts" / "static_wi8_ai8").provenance["calibration_frames"] == 3
     assert sorted(path.name for path in (tmp_path / "artifacts").iterdir()) == ["float32", "static_wi8_ai8"]
 
 
+@pytest.fixture
+def always_wrong(monkeypatch: pytest.MonkeyPatch) -> Callable[[LcidDataset], None]:
+    """Replaces the float model by one that is always right and artifacts by ones that are always wrong."""
+
+    def arrange(dataset: LcidDataset) -> None:
+        judge = quantize.judge
+        right = np.eye(2, dtype=np.float32)[[row.observation.label_code for row in dataset.records("validation")]]
+        monkeypatch.setattr(quantize, "judge", lambda comparison, limit: judge(comparison, limit, minimum_frames=1))
+        monkeypatch.setattr(quantize.KerasPredictor, "logits", lambda self, codes: right)
+        monkeypatch.setattr(quantize.Classifier, "logits", lambda self, codes: 1 - right[: len(codes)])
+
+    return arrange
+
+
 def test_failing_the_gate_leaves_no_artifact(
-    saved: Path, make_dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    saved: Path, make_dataset: Any, tmp_path: Path, always_wrong: Callable[[LcidDataset], None]
 ) -> None:
     dataset = open_dataset(make_dataset())
-    quantize_int8(saved, dataset, tmp_path / "artifacts", QuantizeOptions(calibration_frames=2))
-    judge = quantize.judge
-
-    def wrong(classifier: Classifier, codes: np.ndarray) -> np.ndarray:
-        labels = np.array([record.observation.label_code for record in dataset.records("validation")])
-        return np.eye(2, dtype=np.float32)[1 - labels[: len(codes)]]
-
-    monkeypatch.setattr(quantize, "judge", lambda comparison, max_drop: judge(comparison, max_drop, minimum_frames=1))
-    # The float model is replaced by a perfect one, and the artifact by one that is always wrong.
-    right = np.array([record.observation.label_code for record in dataset.records("validation")])
-    monkeypatch.setattr(quantize.KerasPredictor, "logits", lambda self, codes: np.eye(2, dtype=np.float32)[right])
-    monkeypatch.setattr(quantize.Classifier, "logits", wrong)
-    with pytest.raises(QualityGateError, match=r"lies wholly above the 1 points allowed; no artifact was left"):
-        quantize_int8(saved, dataset, tmp_path / "artifacts", QuantizeOptions(calibration_frames=2))
+    make_artifacts(saved, dataset, tmp_path / "artifacts", QuantizeOptions(calibration_frames=2))
+    always_wrong(dataset)
+    with pytest.raises(
+        QualityGateError, match=r"lies wholly above the 1 points allowed; no artifact was left .*keeps it"
+    ):
+        make_artifacts(saved, dataset, tmp_path / "artifacts", QuantizeOptions(calibration_frames=2))
     assert list((tmp_path / "artifacts").iterdir()) == []
+
+
+def test_an_allowed_drop_keeps_the_artifact_and_its_card_says_so(
+    saved: Path, make_dataset: Any, tmp_path: Path, always_wrong: Callable[[LcidDataset], None]
+) -> None:
+    dataset = open_dataset(make_dataset())
+    always_wrong(dataset)
+    options = QuantizeOptions(calibration_frames=2, allow_drop=True)
+    result = make_artifacts(saved, dataset, tmp_path / "artifacts", options)
+    assert result.judgement.outcome is Outcome.FAIL
+    gate = read_card(result.artifact).accuracy["gate"]
+    assert (gate["outcome"], gate["overruled"]) == ("fail", True)
+    assert gate["figures"]["drop"]["value"] == 1.0
+    assert gate["figures"]["agreement"]["value"] == 0.0
+    right, wrong = 1 / (1 + math.exp(-1)), 1 - 1 / (1 + math.exp(-1))
+    figures = {key: gate["figures"][key]["value"] for key in ("calibration_error_a", "calibration_error_b", "brier_b")}
+    assert figures == pytest.approx(
+        {"calibration_error_a": 1 - right, "calibration_error_b": right, "brier_b": (1 - wrong) ** 2}, rel=1e-6
+    )
+
+
+def test_a_loss_is_judged_against_the_model_that_it_came_from(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
+    import keras
+
+    dataset = open_dataset(make_dataset())
+    tuned = keras.models.load_model(saved)
+    head = tuned.get_layer("logits")
+    # Another model altogether: it says galaxy of every frame.
+    head.set_weights([np.zeros_like(head.kernel), np.array([9, 0], np.float32)])
+    tuned.save(tmp_path / "tuned.keras")
+    options = QuantizeOptions(calibration_frames=2)
+    result = make_artifacts(tmp_path / "tuned.keras", dataset, tmp_path / "artifacts", options, original=saved)
+    assert result.before.accuracy == evaluate_float(saved, dataset)
+    assert set(result.after.predictions.predicted.tolist()) == {0}
+    provenance = read_card(result.artifact).provenance
+    assert provenance["model_sha256"] == sha256_of(tmp_path / "tuned.keras")
+    assert provenance["original_sha256"] == sha256_of(saved)
+
+
+def evaluate_float(model: Path, dataset: LcidDataset) -> float:
+    records = dataset.records("validation")
+    codes = np.stack([dataset.codes(record, 1) for record in records])
+    said = KerasPredictor(model).logits(codes).argmax(axis=1)
+    return float(np.mean(said == [record.observation.label_code for record in records]))
+
+
+@pytest.mark.parametrize("recipe", ["float16", "dynamic_wi8_afp32", "static_wi8_ai16"])
+def test_every_recipe_gets_a_folder_of_its_name_beside_float32(
+    saved: Path, make_dataset: Any, tmp_path: Path, recipe: str
+) -> None:
+    dataset = open_dataset(make_dataset())
+    options = QuantizeOptions(recipe=recipe, calibration_frames=2)
+    result = make_artifacts(saved, dataset, tmp_path / "artifacts", options)
+    assert sorted(path.name for path in (tmp_path / "artifacts").iterdir()) == sorted(["float32", recipe])
+    card = read_card(result.artifact)
+    assert (card.recipe, card.input.dtype) == (recipe, RECIPES[recipe].activations)
+    assert card.accuracy["gate"]["overruled"] is False
+    golden = read_golden(result.artifact)
+    np.testing.assert_array_equal(Classifier(result.artifact).logits(golden.codes), golden.logits)
+    assert result.judgement.comparison.agreement == 1.0
+
+
+def test_float32_alone_is_one_artifact_that_loses_nothing(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
+    dataset = open_dataset(make_dataset())
+    options = QuantizeOptions(recipe="float32", calibration_frames=2, layout="strips")
+    result = make_artifacts(saved, dataset, tmp_path / "artifacts", options)
+    assert result.artifact == result.float_artifact == tmp_path / "artifacts" / "float32"
+    assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["float32"]
+    assert result.judgement.comparison.drop == 0
+    assert read_card(result.artifact).accuracy["gate"]["outcome"] == "not judged"
+
+
+def test_what_a_recipe_cannot_do_is_refused_before_any_work(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
+    options = QuantizeOptions(recipe="static_wi8_ai16", layout="strips")
+    with pytest.raises(ExportError, match="has one layout, plain"):
+        make_artifacts(saved, open_dataset(make_dataset()), tmp_path / "artifacts", options)
+    assert not (tmp_path / "artifacts").exists()
+    with pytest.raises(ValueError, match=r"`recipe` must be one of static_wi8_ai8, .*\. Received: recipe='int4'"):
+        QuantizeOptions(recipe="int4")
 
 
 def test_data_without_validation_frames_is_refused(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
     nothing = SmallSplit(0, 0)
     dataset = open_dataset(make_dataset(sizes=(SmallSplit(2, 2), nothing, nothing)))
     with pytest.raises(ExportError, match="has no validation frames"):
-        quantize_int8(saved, dataset, tmp_path / "artifacts")
+        make_artifacts(saved, dataset, tmp_path / "artifacts")
 
 
 def test_model_of_another_size_is_refused(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
     dataset = open_dataset(make_dataset(shape=(96, 128)))
     with pytest.raises(ModelError, match="takes 64 x 128 pixels, which no whole binning of 96 x 128 frames gives"):
-        quantize_int8(saved, dataset, tmp_path / "artifacts")
+        make_artifacts(saved, dataset, tmp_path / "artifacts")
 
 
 def test_calibration_frames_are_balanced_over_classes_and_instruments(make_dataset: Any) -> None:
@@ -128,7 +217,7 @@ def test_calibration_frames_are_balanced_over_classes_and_instruments(make_datas
 
 
 def test_card_is_plain_json(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
-    result = quantize_int8(saved, open_dataset(make_dataset()), tmp_path / "artifacts")
+    result = make_artifacts(saved, open_dataset(make_dataset()), tmp_path / "artifacts")
     text = (result.artifact / "card.json").read_text()
     assert json.loads(text)["recipe"] == "static_wi8_ai8"
     assert "NaN" not in text

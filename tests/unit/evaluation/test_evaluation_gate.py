@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from celestialkeras.errors import DatasetError
+from celestialkeras.evaluation.calibration_error import calibration_of
 from celestialkeras.evaluation.gate import Outcome, compare, judge
 from celestialkeras.evaluation.intervals import paired_difference
 from celestialkeras.evaluation.predictions import Predictions
@@ -33,6 +34,8 @@ def test_comparison_counts_what_the_models_disagree_on(observation: Make) -> Non
     assert (found.accuracy_a, found.accuracy_b, found.drop) == pytest.approx((0.89, 0.84, 0.05))
     assert found.agreement == 0.87
     assert found.interval == paired_difference(9, 4, 100)
+    a, b = pair(observation, both=80, only_a=9, only_b=4, neither=7)
+    assert (found.calibration_a, found.calibration_b) == (calibration_of(a), calibration_of(b))
 
 
 def test_a_loss_beyond_chance_fails(observation: Make) -> None:

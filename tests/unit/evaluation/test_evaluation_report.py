@@ -26,6 +26,8 @@ def test_json_holds_every_figure_with_its_unit_and_meaning(predictions: Make, mi
         "balanced_accuracy",
         "instrument_balanced_accuracy",
         "majority_accuracy",
+        "calibration_error",
+        "brier",
         "log_loss",
         "milliseconds_per_frame",
     }
@@ -107,4 +109,9 @@ def test_a_judgement_is_reported_with_its_words(predictions: Make, mixed: list[A
     assert drop["value"] == pytest.approx(0.1)
     assert (drop["interval"]["low"], drop["interval"]["high"]) == (expected.low, expected.high)
     assert found["figures"]["agreement"]["value"] == 0.9
+    for name in ("calibration_error", "brier", "log_loss"):
+        before, after = (found["figures"][f"{name}_{model}"] for model in "ab")
+        assert before["value"] < after["value"], "a certain frame became wrong"
+        assert before["what"] == after["what"]
+    assert "15 bins of equal width" in found["figures"]["calibration_error_a"]["what"]
     assert np.isclose(found["figures"]["accuracy_a"]["value"] - found["figures"]["accuracy_b"]["value"], 0.1)

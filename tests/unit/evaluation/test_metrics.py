@@ -29,7 +29,7 @@ def test_every_figure_of_a_small_list(predictions: Make, mixed: list[Any]) -> No
     assert found.instrument_balanced_accuracy == pytest.approx((3 / 4 + 4 / 6) / 2)
     assert (found.majority_label, found.majority_accuracy) == ("galaxy", 0.6)
     right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
-    assert found.log_loss == pytest.approx(0.7 * right + 0.3 * wrong)
+    assert found.calibration.log_loss == pytest.approx(0.7 * right + 0.3 * wrong)
     assert found.timing == Timing(12.5, 3)
 
 
@@ -77,7 +77,7 @@ def test_an_empty_slice_has_neither_accuracy_nor_interval() -> None:
 
 def test_log_loss_of_a_certain_error_is_its_margin(observation: Callable[..., Observation]) -> None:
     found = score(Predictions((observation(),), np.array([[-400, 600]], np.float32)))
-    assert found.log_loss == 1000.0
+    assert found.calibration.log_loss == 1000.0
 
 
 def test_scoring_without_scikit_learn_names_the_extra(
