@@ -1,7 +1,12 @@
-"""What a path on the command line names: a run, a `.keras` file, an artifact; with none given, the latest run's."""
+"""What a path on the command line names: a run, a `.keras` file, an artifact.
+
+With none given it is the latest run's; verbs that need no more than an artifact take the shipped one where there is no
+run.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,11 +15,12 @@ import click
 
 from celestial_cli.terminal import say
 from celestial_edge.card import CARD_NAME, read_card
-from celestial_edge.recipes import FLOAT32, STATIC_INT8
+from celestial_edge.device.shipped import SHIPPED_MODEL, shipped_artifact
+from celestial_edge.recipes import RECIPES, STATIC_INT8
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import ArtifactError, DatasetError, ModelError, RunError
 from celestialkeras.files import sha256_of
-from celestialkeras.training.run import Run, open_run
+from celestialkeras.training.run import LATEST, RUNS, Run, open_run
 
 if TYPE_CHECKING:
     from celestial_edge.device.runtime import Verdict
@@ -54,12 +60,16 @@ def find_artifacts(paths: Sequence[Path]) -> list[Path]:
     """The artifacts that paths name.
 
     Args:
-        paths: Artifacts, or runs that stand for their int8 and float32 artifacts; none for the latest run.
+        paths: Artifacts, or runs that stand for all of theirs, int8 first; none for the latest run, or the shipped
+            artifact where there is no run.
 
     Raises:
         ArtifactError: A path is neither, or the run has no artifacts yet.
-        RunError: No path given, and there is no run.
+        RunError: No path given, and the latest run is gone.
     """
+    if not paths:
+        run = _latest_run()
+        return _of_run(run) if run else [_shipped()]
     found: list[Path] = []
     for path in paths:
         if is_artifact(path):
@@ -68,7 +78,7 @@ def find_artifacts(paths: Sequence[Path]) -> list[Path]:
             found += _of_run(open_run(path))
         else:
             raise ArtifactError(f"{path}: neither an artifact (it has no {CARD_NAME}) nor a run")
-    return found or _of_run(open_run())
+    return found
 
 
 def find_model(path: Path | None) -> tuple[Path, Run | None]:
@@ -95,28 +105,25 @@ def find_classifier(path: Path | None, threads: int) -> tuple[ChipClassifier, st
 
     Args:
         path: An artifact, a `.keras` file, or a run, whose int8 artifact is taken before its model; None for the
-            latest run.
+            latest run, or the shipped artifact where there is no run.
         threads: Threads of the interpreter.
 
     Raises:
-        RunError: No path given, and there is no run; the message says what to run.
+        RunError: No path given, and the latest run is gone or has no model yet.
         ArtifactError: The artifact is altered or foreign.
         ModelError: The `.keras` file cannot be used.
     """
-    if path is None or (path.suffix != ".keras" and not is_artifact(path)):
+    if path is None:
+        run = _latest_run()
+        path = _best_of_run(run) if run else _shipped()
+    elif path.suffix != ".keras" and not is_artifact(path):
         try:
             run = open_run(path)
         except RunError as error:
-            if path is None:
-                raise RunError(
-                    "no --model given and no run in this folder; train one with "
-                    "`celestial train && celestial quantize --int8`, or name an artifact with --model"
-                ) from error
             raise ArtifactError(
                 f"{path}: neither an artifact (it has no {CARD_NAME}), nor a .keras file, nor a run"
             ) from error
-        artifact = artifacts_folder(run) / STATIC_INT8
-        path = check_fresh(artifact, run) if is_artifact(artifact) else run.require_model()
+        path = _best_of_run(run)
     if path.suffix == ".keras":
         import_tensorflow("a .keras model")
         from celestial_cli.keras_classifier import KerasClassifier
@@ -133,10 +140,11 @@ def check_fresh(artifact: Path, run: Run) -> Path:
     Raises:
         ArtifactError: The run's model is another one than the artifact was made of.
     """
-    made_of = read_card(artifact).provenance.get("model_sha256")
+    card = read_card(artifact)
     # On a board the artifacts may come without the model.
-    if run.model.is_file() and made_of != sha256_of(run.model):
-        raise ArtifactError(f"{artifact}: made of an earlier model of {run.folder}; `celestial quantize --int8` again")
+    if run.model.is_file() and card.provenance.get("model_sha256") != sha256_of(run.model):
+        again = "--int8" if card.recipe == STATIC_INT8 else f"--recipe {card.recipe}"
+        raise ArtifactError(f"{artifact}: made of an earlier model of {run.folder}; `celestial quantize {again}` again")
     return artifact
 
 
@@ -170,9 +178,26 @@ def open_data(data: Path | None, run: Run | None, source: Path) -> LcidDataset:
     return dataset
 
 
+def _latest_run() -> Run | None:
+    """The latest run; None where there was never one, which is not the same as one that is gone."""
+    return open_run() if os.path.lexists(RUNS / LATEST) else None
+
+
+def _shipped() -> Path:
+    artifact = shipped_artifact()
+    say(f"using the shipped {SHIPPED_MODEL}, trained on simulated frames")
+    return artifact
+
+
+def _best_of_run(run: Run) -> Path:
+    """A run's int8 artifact, or its model as long as there is none."""
+    artifact = artifacts_folder(run) / STATIC_INT8
+    return check_fresh(artifact, run) if is_artifact(artifact) else run.require_model()
+
+
 def _of_run(run: Run) -> list[Path]:
     folder = artifacts_folder(run)
-    found = [check_fresh(folder / recipe, run) for recipe in (STATIC_INT8, FLOAT32) if is_artifact(folder / recipe)]
+    found = [check_fresh(folder / recipe, run) for recipe in RECIPES if is_artifact(folder / recipe)]
     if not found:
         raise ArtifactError(f"{run.folder}: no artifacts yet; `celestial quantize --int8` makes them")
     return found

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--model", type=click.Path(path_type=Path), help="Artifact, .keras file or run.  [default: runs/latest]")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="Artifact, .keras file or run.  [default: runs/latest, or the shipped artifact]",
+)
 @click.option("--hdu", type=click.Choice(["1", "4"]), help="One chip only.  [default: both]")
 @threads_option
 @json_option

@@ -37,7 +37,8 @@ class InputContract:
     Attributes:
         frame_shape: Rows and columns of a chip.
         binning: Side of the squares of pixels averaged into one.
-        dtype: `int8` (`code - 128`, scale 1/255, zero point -128) or `float32` (`code / 255`).
+        dtype: `int8` (`code - 128`, scale 1/255, zero point -128), `int16` (`code * 128`, scale 1/32640, zero point 0)
+            or `float32` (`code / 255`).
         stretch: Shape of the stretch from counts to codes.
     """
 
@@ -76,7 +77,8 @@ class Card:
         input: What goes into the model.
         temperature: What the logits are divided by before the softmax.
         files: SHA-256 of every file of the artifact, by name.
-        provenance: Hashes of model, data and calibration set, tool versions.
+        provenance: Hashes of model, data and calibration set; tool versions; `made_by`, the command line that made it;
+            `kernels`, what `celestial_edge.device.machine.describe_kernels` said where the golden logits were made.
         accuracy: What was measured before and after conversion, and what the gate said.
         layout: How the network is laid out in graphs: `plain`, `whole` or `strips`.
         segments: The graphs, in the order in which they run.

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,8 +76,28 @@ def test_bare_install_predicts_and_benches(
     assert entry["end_to_end"]["p50"] > 0
     assert entry["peak_memory_mb"] < 250
 
+    agreed = subprocess.run(
+        [celestial, "verify", artifact, "--json"], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert json.loads(agreed.stdout)["agrees"] is True
+
+    # With nothing named and no run, the model that came with the package.
+    first_minute: dict[str, dict[str, Any]] = {}
+    for verb in (["verify"], ["predict", uvis_raw], ["bench", "--tflite", "--frames", "2"]):
+        done = subprocess.run([celestial, *verb, "--json"], capture_output=True, text=True, cwd=tmp_path, check=True)
+        assert "using the shipped celestialnet_edge, trained on simulated frames" in done.stderr
+        first_minute[verb[0]] = json.loads(done.stdout)
+    assert first_minute["verify"]["agrees"] is True
+    assert Path(first_minute["verify"]["artifact"]).is_relative_to(venv), "it lies in the installed package"
+    (exposure,) = first_minute["predict"]["exposures"]
+    assert exposure["exposure"]["label"] in ("galaxy", "NSC")
+    (shipped,) = first_minute["bench"]["artifacts"]
+    assert (shipped["model"], shipped["recipe"]) == ("celestialnet_edge", "static_wi8_ai8")
+    assert shipped["peak_memory_mb"] < 150
+
     # What needs TensorFlow says which extra brings it.
-    for verb in (["models"], ["train", "--data", "."]):
-        refused = subprocess.run([celestial, *verb], capture_output=True, text=True, cwd=tmp_path, check=False)
+    (tmp_path / "any.keras").touch()
+    for refusing in (["models"], ["train", "--data", "."], ["export", "--onnx", "any.keras"]):
+        refused = subprocess.run([celestial, *refusing], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert refused.returncode == 1
         assert "needs the extra `train`: pip install 'celestialkeras[train]'" in refused.stderr

@@ -6,9 +6,17 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+# By the names that Linux gives them: what XNNPACK's float and integer kernels for x86 and Arm are chosen by.
+_INSTRUCTIONS = {
+    *("sse4_1", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512vbmi"),
+    *("avx512_vnni", "avx512_fp16", "amx_int8"),
+    *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme", "sme2", "neon", "vfpv4"),
+}
 
 
 def describe_machine() -> dict[str, Any]:
@@ -20,6 +28,20 @@ def describe_machine() -> dict[str, Any]:
         "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_000_000,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        "litert": version("ai-edge-litert"),
+    }
+
+
+def describe_kernels() -> dict[str, Any]:
+    """What decides which of XNNPACK's kernels run here, and so how they round.
+
+    Returns:
+        `system`, such as `Linux x86_64`; `instructions`, those of the processor that kernels are written for, sorted,
+        none where the system does not tell; and `litert`, its version.
+    """
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "instructions": sorted(_INSTRUCTIONS & set(_processor_entry(("flags", "Features")).split())),
         "litert": version("ai-edge-litert"),
     }
 
@@ -49,15 +71,18 @@ def _status_kilobytes(name: str) -> int | None:
 
 
 def _processor() -> str:
+    named = _processor_entry(("model name", "Model", "Hardware"))
+    return named or platform.processor() or platform.machine()
+
+
+def _processor_entry(names: Collection[str]) -> str:
+    """The first entry of `/proc/cpuinfo` under one of these names; empty where there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor()
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip() in ("model name", "Model", "Hardware"):
-            return value.strip()
-    return platform.processor() or platform.machine()
+        return ""
+    entries = (line.partition(":") for line in lines)
+    return next((value.strip() for name, _, value in entries if name.strip() in names), "")
 
 
 def _first_line(path: Path) -> str:

@@ -1,0 +1,132 @@
+"""Every recipe and layout of trained networks side by side: accuracy, size, time and memory, as one table.
+
+    python benchmarks/bench_edge.py runs/edge runs/hr [--fits FILE] [--to DIR] [--frames 30] [--json FILE]
+
+Artifacts are made where they are missing, in DIR/RUN/LAYOUT, and judged on the test side of the run's own data set,
+with objects resampled. Times and memory are of fresh processes whose turns are interleaved.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from celestial_edge.card import CARD_NAME, read_card
+from celestial_edge.compress.quantize import QuantizeOptions, make_artifacts
+from celestial_edge.device.bench import ArtifactBench, BenchOptions, bench
+from celestial_edge.device.machine import describe_machine
+from celestial_edge.device.runtime import Classifier
+from celestial_edge.recipes import FLOAT32, INT16_MACS, LAYOUTS, PLAIN, RECIPES, STATIC_INT8, STATIC_INT16, WHOLE
+from celestialkeras.errors import ExportError
+from celestialkeras.evaluation.evaluate import evaluate, frame_batches
+from celestialkeras.evaluation.gate import compare
+from celestialkeras.evaluation.metrics import Evaluation
+from celestialkeras.evaluation.predictor import KerasPredictor, load_model
+from celestialkeras.evaluation.report import percent, percent_range, to_json
+from celestialkeras.lcid.dataset import open_dataset
+from celestialkeras.models.cost import model_cost
+from celestialkeras.training.run import Run, open_run
+
+COLUMNS = (
+    "network",
+    "recipe",
+    "layout",
+    "accuracy",
+    "95 %, objects",
+    "drop, points",
+    "MB",
+    "load, ms",
+    "p50, ms",
+    "p90, ms",
+    "file to verdict p90, ms",
+    "peak, MB",
+)
+
+
+@click.command(help=__doc__)
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--fits", type=click.Path(exists=True, path_type=Path), help="A chip to time from file to verdict.")
+@click.option("--to", "folder", type=click.Path(path_type=Path), default=Path("edge-artifacts"), show_default=True)
+@click.option("--frames", type=click.IntRange(5), default=30, show_default=True, help="Timed frames of each artifact.")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Where all figures go.")
+def main(runs: tuple[Path, ...], fits: Path | None, folder: Path, frames: int, target: Path | None) -> None:
+    """Makes, judges and times the artifacts, and prints the table."""
+    artifacts = {run: _artifacts(open_run(run), folder / run.name) for run in runs}
+    measured = bench([path for paths in artifacts.values() for path in paths], BenchOptions(frames=frames, fits=fits))
+    times = {Path(one.artifact): one for one in measured.artifacts}
+    rows, held = [], []
+    for run, paths in artifacts.items():
+        cost = model_cost(load_model(open_run(run).model))
+        before = _keras_on_test(open_run(run))
+        name = f"{run.name}: {cost.gmac:.2f} GMAC, {cost.total:,} parameters"
+        rows.append([name, "Keras", "", *_accuracy(before), *[""] * (len(COLUMNS) - 5)])
+        held.append({"run": run.name, "gmac": cost.gmac, "parameters": cost.total, "keras": to_json(before)})
+        for path in paths:
+            after = _artifact_on_test(path, open_run(run))
+            card = read_card(path)
+            drop = 100 * compare(before.predictions, after.predictions).drop
+            row = [run.name, card.recipe, card.layout, *_accuracy(after), f"{drop:+.1f}", *_figures(times[path])]
+            rows.append(row)
+            figures = {"layout": card.layout, "test": to_json(after), "drop_points": drop, **asdict(times[path])}
+            held.append({"run": run.name, **figures})
+    _print(rows)
+    if target:
+        target.write_text(json.dumps({"machine": describe_machine(), "rows": held}, indent=1, default=str) + "\n")
+
+
+def _artifacts(run: Run, folder: Path) -> list[Path]:
+    """Makes what is missing: int8 in each layout, and each other recipe in the layout that any runtime takes."""
+    dataset = open_dataset(run.options().data)
+    wanted = [(STATIC_INT8, layout) for layout in (PLAIN, *(one for one in LAYOUTS if one != PLAIN))]
+    wanted += [(recipe, WHOLE) for recipe in RECIPES if recipe not in (STATIC_INT8, FLOAT32)]
+    made = []
+    for recipe, layout in wanted:
+        if recipe == STATIC_INT16 and model_cost(load_model(run.model)).macs > INT16_MACS:
+            continue
+        path = folder / layout / recipe
+        if not (path / CARD_NAME).is_file():
+            try:
+                options = QuantizeOptions(recipe=recipe, layout=layout, allow_drop=True)
+                make_artifacts(run.model, dataset, folder / layout, options)
+            except ExportError as error:
+                click.echo(f"{run.name}, {recipe}, {layout}: {error}", err=True)
+                continue
+        made.append(path)
+    return [*made, folder / WHOLE / FLOAT32]
+
+
+def _keras_on_test(run: Run) -> Evaluation:
+    return evaluate(KerasPredictor(run.model), _test_frames(run))
+
+
+def _artifact_on_test(path: Path, run: Run) -> Evaluation:
+    return evaluate(Classifier(path, 2), _test_frames(run))
+
+
+def _test_frames(run: Run) -> Any:
+    options = run.options()
+    dataset = open_dataset(options.data)
+    return frame_batches(dataset, dataset.records("test"), options.binning)
+
+
+def _accuracy(found: Evaluation) -> list[str]:
+    return [percent(found.accuracy), percent_range(found.object_interval)]
+
+
+def _figures(one: ArtifactBench) -> list[str]:
+    whole = f"{one.end_to_end.p90:.1f}" if one.end_to_end else ""
+    times = (one.load_ms, one.invoke.p50, one.invoke.p90)
+    return [f"{one.file_mb:.2f}", *(f"{value:.1f}" for value in times), whole, f"{one.peak_memory_mb:.0f}"]
+
+
+def _print(rows: list[list[str]]) -> None:
+    for row in (list(COLUMNS), ["---"] * len(COLUMNS), *rows):
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    main()
