@@ -40,8 +40,11 @@ test: lint
 slow: setup
 	$(BIN)/python -m pytest -m slow
 
-bench: setup
+# Timings of this machine, on the demo's frames and network; benchmarks/ has the rest.
+bench: demo
 	$(BIN)/python benchmarks/bench_decode.py
+	$(BIN)/python benchmarks/bench_simulate.py --frames 30
+	cd demo && ../$(BIN)/python ../benchmarks/bench_edge.py runs/latest --fits $$(ls celestial-data/demo/frames/*_raw.fits | head -n 1)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
