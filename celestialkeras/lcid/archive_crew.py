@@ -63,8 +63,9 @@ def work_through(
     outcome: Outcome[Result] = Outcome({}, [])
     in_a_row = 0
     with ThreadPoolExecutor(jobs) as crew:
-        futures = {crew.submit(work, product): product for product in products}
+        # Begun within the block: an interrupt while files are handed out must stop those that are at work already.
         try:
+            futures = {crew.submit(work, product): product for product in products}
             for future in as_completed(futures):
                 name = futures[future].name
                 try:
