@@ -91,19 +91,20 @@ def hr_celestialnet(
     for number, stage in enumerate(STAGES, start=1):
         name = f"stage{number}"
         for j in range(1, stage.convolutions + 1):
-            x = layers.Conv2D(_scaled(stage.filters, width), stage.kernel, name=f"{name}_conv{j}")(x)
+            x = layers.Conv2D(scaled(stage.filters, width), stage.kernel, name=f"{name}_conv{j}")(x)
             # PyTorch's momentum of 0.1 weighs the new batch; Keras' 0.9 weighs the old average.
             x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn{j}")(x)
             x = layers.ReLU(name=f"{name}_relu{j}")(x)
         x = layers.MaxPooling2D(stage.pool, stage.stride, name=f"{name}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     for number in (1, 2):
-        x = layers.Dense(_scaled(DENSE_UNITS, width), activation="relu", name=f"fc{number}")(x)
+        x = layers.Dense(scaled(DENSE_UNITS, width), activation="relu", name=f"fc{number}")(x)
     # Under mixed precision the logits and the softmax stay in float32: half precision rounds confidences away.
     logits = layers.Dense(classes, name="logits", dtype="float32")(x)
     outputs = layers.Softmax(name="probabilities", dtype="float32")(logits)
     return keras.Model(inputs, outputs, name="hr_celestialnet")
 
 
-def _scaled(channels: int, width: float) -> int:
+def scaled(channels: int, width: float) -> int:
+    """The filters or units of a layer that has so many at width 1; at least one."""
     return max(1, round(channels * width))

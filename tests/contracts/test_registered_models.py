@@ -27,7 +27,8 @@ assert not [name for name in sys.modules if name.startswith(("celestial", "celes
 def tiny(name):
     entry = get_model(name)
     side = -(-max(entry.rule.minimum_side, 32) // entry.rule.multiple_of) * entry.rule.multiple_of
-    options = {"width": 0.03} if "width" in entry.options else {}
+    small = {"width": 0.03, "hidden_units": 16}
+    options = {name: value for name, value in small.items() if name in entry.options}
     return build_model(name, (side, side + entry.rule.multiple_of, 1), **options)
 
 
@@ -35,16 +36,25 @@ def frames(model, count=2):
     return np.random.default_rng(7).random((count, *model.input_shape[1:]), np.float32)
 
 
+def settle(model):
+    """Moving averages as training leaves them: fresh ones would hide a lost one, and let deep networks fade out."""
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    model(np.concatenate([frames(model, 3), 0 * frames(model, 1)]), training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
 @pytest.fixture(scope="module")
 def built():
-    keras.utils.set_random_seed(3)
-    models = {name: tiny(name) for name in list_models()}
-    for model in models.values():
-        for layer in model.layers:
-            # Fresh moving averages are 0 and 1 and would hide a lost or swapped one.
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.moving_mean.assign(np.linspace(-0.1, 0.1, layer.moving_mean.shape[0]))
-                layer.moving_variance.assign(np.linspace(0.5, 1.5, layer.moving_mean.shape[0]))
+    models = {}
+    for name in list_models():
+        # A seed for each, so that a new network leaves the weights of the others as they are.
+        keras.utils.set_random_seed(3)
+        models[name] = tiny(name)
+        settle(models[name])
     return models
 
 
@@ -148,4 +158,7 @@ def test_converts_to_tflite_without_flex_ops_and_agrees(model):
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], one)
     interpreter.invoke()
     got = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    np.testing.assert_allclose(got, logits.predict(one, verbose=0), atol=1e-4)
+    expected = logits.predict(one, verbose=0)
+    # Each layer rounds in an order of its own, and with fresh weights nothing damps what the ones before it left.
+    depth = sum(hasattr(layer, "kernel") for layer in model.layers)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * max(10, depth) * max(1.0, np.abs(expected).max()))

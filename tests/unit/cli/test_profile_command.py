@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from celestial_cli.profile import profile
+from celestialkeras.models.registry import list_models
 from toy_networks import few_channels, network, two_stages
 
 
@@ -87,7 +88,7 @@ def test_size_and_width_are_for_networks_by_name(tmp_path: Path) -> None:
     for option in (["--size", "2"], ["--width", "0.5"]):
         done = invoke(path, *option)
         assert done.exit_code == 2
-        assert "--size and --width are for networks by name: celestialnet_edge, hr_celestialnet" in done.stderr
+        assert f"--size and --width are for networks by name: {', '.join(list_models())}" in done.stderr
 
 
 @pytest.mark.parametrize("size", ["3", "0", "-4", "half"])
