@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+from scipy.stats import binomtest
 
 from celestial_edge.card import CARD_NAME, read_card
 from celestial_edge.compress.quantize import QuantizeOptions, make_artifacts
@@ -24,6 +27,7 @@ from celestial_edge.recipes import FLOAT32, INT16_MACS, LAYOUTS, PLAIN, RECIPES,
 from celestialkeras.errors import ExportError
 from celestialkeras.evaluation.evaluate import evaluate, frame_batches
 from celestialkeras.evaluation.gate import compare
+from celestialkeras.evaluation.intervals import bootstrap_over_objects
 from celestialkeras.evaluation.metrics import Evaluation
 from celestialkeras.evaluation.predictor import KerasPredictor, load_model
 from celestialkeras.evaluation.report import percent, percent_range, to_json
@@ -59,6 +63,7 @@ def main(runs: tuple[Path, ...], fits: Path | None, folder: Path, frames: int, t
     measured = bench([path for paths in artifacts.values() for path in paths], BenchOptions(frames=frames, fits=fits))
     times = {Path(one.artifact): one for one in measured.artifacts}
     rows, held = [], []
+    judged: dict[str, Evaluation] = {}
     for run, paths in artifacts.items():
         cost = model_cost(load_model(open_run(run).model))
         before = _keras_on_test(open_run(run))
@@ -73,9 +78,14 @@ def main(runs: tuple[Path, ...], fits: Path | None, folder: Path, frames: int, t
             rows.append(row)
             figures = {"layout": card.layout, "test": to_json(after), "drop_points": drop, **asdict(times[path])}
             held.append({"run": run.name, **figures})
+        judged[run.name] = before
     _print(rows)
+    versus = [_versus(*pair) for pair in combinations(judged.items(), 2)]
+    for line in versus:
+        print(line)
     if target:
-        target.write_text(json.dumps({"machine": describe_machine(), "rows": held}, indent=1, default=str) + "\n")
+        held_all = {"machine": describe_machine(), "rows": held, "versus": versus}
+        target.write_text(json.dumps(held_all, indent=1, default=str) + "\n")
 
 
 def _artifacts(run: Run, folder: Path) -> list[Path]:
@@ -110,7 +120,23 @@ def _artifact_on_test(path: Path, run: Run) -> Evaluation:
 def _test_frames(run: Run) -> Any:
     options = run.options()
     dataset = open_dataset(options.data)
-    return frame_batches(dataset, dataset.records("test"), options.binning)
+    return frame_batches(dataset, dataset.records("test"), options.reading_size)
+
+
+def _versus(a: tuple[str, Evaluation], b: tuple[str, Evaluation]) -> str:
+    """Two Keras models on the same frames: McNemar's exact test, and the difference with objects drawn anew."""
+    first, second = (found.predictions for _, found in (a, b))
+    pair = compare(first, second)
+    p = binomtest(pair.only_a, pair.only_a + pair.only_b).pvalue if pair.only_a + pair.only_b else 1.0
+    names = [observation.object_id for observation in first.observations]
+    ahead = first.correct.astype(np.float64) - second.correct
+    interval = bootstrap_over_objects(ahead, names, np.random.default_rng(0))
+    assert interval is not None
+    return (
+        f"{a[0]} ahead of {b[0]} by {100 * pair.drop:+.1f} points ({100 * interval.low:+.1f} to"
+        f" {100 * interval.high:+.1f} by resampling objects); alone right {pair.only_a} and {pair.only_b} times of"
+        f" {pair.n}, McNemar p = {p:.2g}"
+    )
 
 
 def _accuracy(found: Evaluation) -> list[str]:

@@ -1,6 +1,6 @@
 """What quantization-aware training wins back: accuracies in float32, static int8, and int8 after training for it.
 
-    python benchmarks/bench_qat.py DATA [--size 16] [--epochs 15] [--qat-epochs 8] [--spread 64] [--json]
+    python benchmarks/bench_qat.py DATA [--size 16] [--epochs 15] [--qat-epochs 15] [--spread 128] [--seed 1] [--json]
 
 A narrow celestialnet_edge is trained from nothing on the frames of DATA. As trained, it loses next to nothing in int8:
 its activations are normalised, and what rounding adds is averaged away over the frame. So its channels are then spread:
@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,29 +39,26 @@ from celestialkeras.training.options import TrainOptions
 WIDTH = 0.25
 """Factor on the filters of the network."""
 
-SEED = 1
-"""Of training, of the factors of the channels and of the calibration frames."""
 
-
-def train_float(data: Path, size: int, epochs: int, folder: Path) -> Any:
+def train_float(data: Path, size: int, epochs: int, seed: int, folder: Path) -> Any:
     """A celestialnet_edge that was trained from nothing."""
     from celestialkeras.training.loop import start_run, train
 
     options = TrainOptions(
-        data, model_options={"width": WIDTH}, epochs=epochs, batch_size=16, learning_rate=2e-3, size=size, seed=SEED
+        data, model_options={"width": WIDTH}, epochs=epochs, batch_size=16, learning_rate=2e-3, size=size, seed=seed
     )
     run = start_run(options, folder)
     train(run)
     return load_model(run.model)
 
 
-def spread_channels(model: Any, spread: float) -> Any:
+def spread_channels(model: Any, spread: float, seed: int) -> Any:
     """The same function with channels of each layer up to `spread` times smaller, evenly in the logarithm."""
     import keras
 
     spread_model = keras.models.clone_model(model)
     spread_model.set_weights(model.get_weights())
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     convolutions = [layer.name for layer in model.layers if layer.name.endswith("_conv")]
     for name, after in pairwise(convolutions):
         norm, conv = (spread_model.get_layer(one) for one in (name.replace("_conv", "_bn"), after))
@@ -76,12 +74,12 @@ def test_predictions(predictor: Predictor, dataset: LcidDataset, binning: int) -
     return evaluate(predictor, frame_batches(dataset, dataset.records("test"), binning)).predictions
 
 
-def int8_predictions(model: Any, dataset: LcidDataset, folder: Path) -> Predictions:
-    """What the int8 artifact of a model says of the test frames."""
+def int8_predictions(model: Any, dataset: LcidDataset, seed: int, folder: Path) -> Predictions:
+    """What the int8 artifact of a model says of the test frames; the seed is that of the calibration frames."""
     folder.mkdir()
     path = folder / "model.keras"
     model.save(path)
-    options = QuantizeOptions(allow_drop=True, seed=SEED)
+    options = QuantizeOptions(allow_drop=True, seed=seed)
     artifact = make_artifacts(path, dataset, folder / "artifacts", options).artifact
     return test_predictions(Classifier(artifact), dataset, binning_of(model, dataset.shape))
 
@@ -104,28 +102,32 @@ def measure(data: Path, size: int, epochs: int, options: QatOptions, spread: flo
     """Trains, spreads, trains for int8, and evaluates each."""
     dataset = open_dataset(data)
     times = [time.perf_counter()]
-    trained = train_float(data, size, epochs, folder / "runs")
+    trained = train_float(data, size, epochs, options.seed, folder / "runs")
     times.append(time.perf_counter())
     in_float = test_predictions(KerasPredictor(trained), dataset, size)
     rows = [
         row("float32, as trained", in_float, in_float),
-        row("int8, as trained", in_float, int8_predictions(trained, dataset, folder / "trained")),
+        row("int8, as trained", in_float, int8_predictions(trained, dataset, options.seed, folder / "trained")),
     ]
-    wide = spread_channels(trained, spread)
+    wide = spread_channels(trained, spread, options.seed)
     rows += [
         row("float32, spread", in_float, test_predictions(KerasPredictor(wide), dataset, size)),
-        row("int8, spread", in_float, int8_predictions(wide, dataset, folder / "spread")),
+        row("int8, spread", in_float, int8_predictions(wide, dataset, options.seed, folder / "spread")),
     ]
     times.append(time.perf_counter())
     tuned = fine_tune(wide, dataset, options)
     times.append(time.perf_counter())
     rows += [
         row("float32, spread and trained for int8", in_float, test_predictions(KerasPredictor(tuned), dataset, size)),
-        row("int8, spread and trained for int8", in_float, int8_predictions(tuned, dataset, folder / "tuned")),
+        row(
+            "int8, spread and trained for int8",
+            in_float,
+            int8_predictions(tuned, dataset, options.seed, folder / "tuned"),
+        ),
     ]
     frames = {split: len(dataset.records(split)) for split in ("train", "validation", "test")}
     seconds = {"training": times[1] - times[0], "training_for_int8": times[3] - times[2]}
-    settings = {"width": WIDTH, "size": size, "epochs": epochs, "qat_epochs": options.epochs, "spread": spread}
+    settings = {"width": WIDTH, "size": size, "spread": spread, "epochs": epochs, "qat": asdict(options)}
     return {"frames": frames, "settings": settings, "rows": rows, "seconds": seconds}
 
 
@@ -133,13 +135,14 @@ def measure(data: Path, size: int, epochs: int, options: QatOptions, spread: flo
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--size", type=click.IntRange(1), default=16, show_default=True, help="Binning of the frames.")
 @click.option("--epochs", type=click.IntRange(1), default=15, show_default=True, help="Of training from nothing.")
-@click.option("--qat-epochs", type=click.IntRange(1), default=8, show_default=True, help="Of training for int8.")
-@click.option("--spread", type=click.FloatRange(1), default=64, show_default=True, help="Most that a channel shrinks.")
+@click.option("--qat-epochs", type=click.IntRange(1), default=15, show_default=True, help="Of training for int8.")
+@click.option("--spread", type=click.FloatRange(1), default=128, show_default=True, help="Most that a channel shrinks.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of training, factors, calibration.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def main(data: Path, size: int, epochs: int, qat_epochs: int, spread: float, as_json: bool) -> None:
+def main(data: Path, size: int, epochs: int, qat_epochs: int, spread: float, seed: int, as_json: bool) -> None:
     """Trains and measures, and prints the accuracies."""
     import_tensorflow("the study of quantization-aware training")
-    options = QatOptions(epochs=qat_epochs, learning_rate=1e-3, batch_size=16, seed=SEED)
+    options = QatOptions(epochs=qat_epochs, learning_rate=1e-3, batch_size=16, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         result = measure(data, size, epochs, options, spread, Path(folder))
     if as_json:

@@ -51,7 +51,7 @@ def main(run: Path, trained_on: str) -> None:
     write_card(target, replace(card, files=hash_files(target), provenance=provenance))
     options = open_run(run).options()
     dataset = open_dataset(options.data)
-    found = evaluate(Classifier(target), frame_batches(dataset, dataset.records("test"), options.binning))
+    found = evaluate(Classifier(target), frame_batches(dataset, dataset.records("test"), options.reading_size))
     accuracy = {**card.accuracy, "test": to_json(found)}
     write_card(target, replace(card, files=hash_files(target), provenance=provenance, accuracy=accuracy))
     if not verify(shipped_artifact()).agrees:

@@ -17,6 +17,7 @@ from celestialkeras.evaluation.predictor import Predictor
 from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.manifest import Observation
 from celestialkeras.lcid.shards import Record
+from celestialkeras.lcid.variants import Size, resized_shape
 
 # Eight frames binned by 4; of HR-CelestialNet one whole frame alone takes 3 GB.
 _BATCH_PIXELS = 8 * 512 * 1024
@@ -53,25 +54,25 @@ class FrameBatch:
 
 
 def frame_batches(
-    dataset: LcidDataset, records: Sequence[Record], binning: int, batch_size: int | None = None
+    dataset: LcidDataset, records: Sequence[Record], size: Size, batch_size: int | None = None
 ) -> Iterator[FrameBatch]:
     """Frames of a data set in batches for `evaluate`, read as they are asked for.
 
     Args:
         dataset: The data set.
         records: Which of its frames, in this order.
-        binning: Side of the squares of pixels averaged into one; 1 for full resolution.
+        size: Side of the squares of pixels averaged into one, or rows and columns; 1 for full resolution.
         batch_size: Frames a batch; the last one may be smaller. By default as many as have the pixels of half a
             whole frame, at least one: memory grows with them.
 
     Yields:
-        Batches with codes `uint8 (n, H / binning, W / binning)`.
+        Batches with codes `uint8 (n, rows, columns)`.
     """
-    rows, columns = (side // binning for side in dataset.shape)
+    rows, columns = resized_shape(dataset.shape, size)
     batch_size = batch_size or max(1, _BATCH_PIXELS // (rows * columns))
     for start in range(0, len(records), batch_size):
         part = records[start : start + batch_size]
-        codes = np.stack([dataset.codes(record, binning) for record in part])
+        codes = np.stack([dataset.codes(record, size) for record in part])
         yield FrameBatch(codes, [record.observation for record in part])
 
 

@@ -131,6 +131,25 @@ def load_model(path: str | Path) -> Any:
         ) from error
 
 
+def reading_size(model: Any, frame_shape: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns at which frames are read for a model.
+
+    Args:
+        model: A Keras model of input `(H, W, 1)`.
+        frame_shape: Rows and columns of the frames.
+
+    Raises:
+        ModelError: It takes more than they have, or leaves its size open.
+    """
+    rows, columns = model.inputs[0].shape[1:3]
+    if not rows or not columns or rows > frame_shape[0] or columns > frame_shape[1]:
+        raise ModelError(
+            f"model {model.name!r} takes {_size((rows, columns))} pixels, which averaging does not give from frames of"
+            f" {_size(frame_shape)}; train it with `celestial train --size`"
+        )
+    return rows, columns
+
+
 def binning_of(model: Any, frame_shape: tuple[int, int]) -> int:
     """The binning that brings frames to the size a model was built for.
 

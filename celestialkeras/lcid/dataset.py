@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -12,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from celestialkeras.errors import DatasetError
+from celestialkeras.lcid.degradations import Degradation, degrade_codes
 from celestialkeras.lcid.manifest import SPLITS
 from celestialkeras.lcid.shards import SCHEMA, Record, data_digest, read_codes, read_index
-from celestialkeras.lcid.stretch import Stretch, bin_codes
+from celestialkeras.lcid.stretch import Stretch
+from celestialkeras.lcid.variants import Size, resize_codes
 
 
 class LcidDataset:
@@ -24,7 +28,7 @@ class LcidDataset:
         folder: The folder.
         shape: Rows and columns of its frames at full resolution.
         stretch: Shape of the stretch that its codes were made with.
-        digest: SHA-256 of its rows, sides, pixels and stretch.
+        digest: SHA-256 of its rows, sides, pixels and stretch, and of what is done to them as they are read.
         bad_frames: What could not be read when it was built: rootname, HDU, reason, message.
     """
 
@@ -43,9 +47,34 @@ class LcidDataset:
         self._records = {
             split: [record for record in records if record.observation.extra["split"] == split] for split in SPLITS
         }
-        self._cache: dict[tuple[str, int, int], npt.NDArray[np.uint8]] = {}
-        self._cache_free = cache_bytes
-        self._lock = threading.Lock()
+        self._degradation: tuple[Degradation, int] | None = None
+        self._start_cache(cache_bytes)
+
+    def degraded(self, degradation: Degradation, seed: int = 0) -> LcidDataset:
+        """The same frames, made worse as they are read; nothing is written.
+
+        Args:
+            degradation: What is done to each.
+            seed: Of what is drawn, together with the frame's own name: a frame is always degraded alike.
+
+        Returns:
+            A data set with a cache and a digest of its own; this one at level 0.
+
+        Raises:
+            DatasetError: The frames are degraded already.
+        """
+        if self._degradation is not None:
+            raise DatasetError(
+                f"{self.folder}: frames are degraded once, from the stored ones. Received: {degradation} after"
+                f" {self._degradation[0]}"
+            )
+        if degradation.level == 0:
+            return self
+        view = copy.copy(self)
+        view._degradation = (degradation, seed)
+        view.digest = hashlib.sha256(f"{self.digest} {degradation} {seed}".encode()).hexdigest()
+        view._start_cache(self._cache_bytes)
+        return view
 
     def records(self, split: str) -> Sequence[Record]:
         """The records of `train`, `validation` or `test`, in a fixed order."""
@@ -53,34 +82,46 @@ class LcidDataset:
             raise DatasetError(f"`split` must be one of {', '.join(SPLITS)}. Received: split={split!r}")
         return self._records[split]
 
-    def codes(self, record: Record, binning: int = 1) -> npt.NDArray[np.uint8]:
-        """Reads one frame, binned; binned frames are kept in memory while the cache has room.
+    def codes(self, record: Record, size: Size = 1) -> npt.NDArray[np.uint8]:
+        """Reads one frame at a size; smaller frames than the stored ones are kept in memory while the cache has room.
 
         Args:
             record: One of this data set's records.
-            binning: Side of the squares averaged into one pixel; 1 for full resolution.
+            size: Side of the squares averaged into one pixel, or rows and columns; 1 for full resolution.
 
         Returns:
-            `uint8 (H / binning, W / binning)`, read-only.
+            `uint8 (rows, columns)`, read-only.
 
         Raises:
-            DatasetError: The shard is missing or altered.
+            DatasetError: The shard is missing or altered, or frames of this size cannot be had.
         """
-        key = (record.shard, record.offset, binning)
+        key = (record.shard, record.offset, size)
         with self._lock:
             if key in self._cache:
                 return self._cache[key]
         try:
-            codes = bin_codes(read_codes(self.folder, record), binning)
-        except ValueError as error:
+            codes = resize_codes(self._read(record), size)
+        except DatasetError as error:
             raise DatasetError(f"{self.folder}: {error}") from error
         codes.flags.writeable = False
-        if binning > 1:
+        if codes.shape != self.shape:
             with self._lock:
                 if key not in self._cache and codes.nbytes <= self._cache_free:
                     self._cache[key] = codes
                     self._cache_free -= codes.nbytes
         return codes
+
+    def _read(self, record: Record) -> npt.NDArray[np.uint8]:
+        codes = read_codes(self.folder, record)
+        if self._degradation is None:
+            return codes
+        degradation, seed = self._degradation
+        return degrade_codes(codes, self.stretch, record.observation, record.measured, degradation, seed)
+
+    def _start_cache(self, size: int) -> None:
+        self._cache: dict[tuple[str, int, Size], npt.NDArray[np.uint8]] = {}
+        self._cache_bytes = self._cache_free = size
+        self._lock = threading.Lock()
 
 
 def open_dataset(folder: str | Path, cache_bytes: int = 2 << 30) -> LcidDataset:

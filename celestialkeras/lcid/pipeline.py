@@ -14,6 +14,7 @@ import numpy.typing as npt
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import DatasetError
 from celestialkeras.lcid.dataset import LcidDataset
+from celestialkeras.lcid.variants import Size, resized_shape
 
 # Frames decoded ahead of the model, at most; at full resolution each is 8 MB of codes and 34 MB of float32.
 _PREFETCH_BATCHES = 2
@@ -51,7 +52,7 @@ def batches(
     dataset: LcidDataset,
     split: str,
     *,
-    binning: int,
+    size: Size,
     batch_size: int,
     shuffle_seed: tuple[int, int] | None = None,
     augment: bool = False,
@@ -61,7 +62,7 @@ def batches(
     Args:
         dataset: The data set.
         split: `train`, `validation` or `test`.
-        binning: Side of the squares of pixels averaged into one; 1 for full resolution.
+        size: Side of the squares of pixels averaged into one, or rows and columns; 1 for full resolution.
         batch_size: Frames a batch; the last one may be smaller.
         shuffle_seed: (seed, epoch) of the order and the augmentation; None keeps the records' order.
         augment: Whether frames are flipped about either axis or both (a half-turn), each with even odds. A star field
@@ -72,28 +73,25 @@ def batches(
 
     Raises:
         ValueError: `augment` without `shuffle_seed`.
-        DatasetError: Unknown split, sides that `binning` does not divide, or a shard that is missing. A shard that is
+        DatasetError: Unknown split, a size that frames cannot have, or a shard that is missing. A shard that is
             found altered while iterating shows as `tf.errors.UnknownError` with the message of a `DatasetError`.
     """
     tf = import_tensorflow("reading batches")
     records = dataset.records(split)
-    if binning < 1 or any(side % binning for side in dataset.shape):
-        size = " x ".join(map(str, dataset.shape))
-        raise DatasetError(f"{dataset.folder}: `binning` must divide {size}. Received: binning={binning}")
+    shape = resized_shape(dataset.shape, size)
     for shard in sorted({record.shard for record in records}):
         if not (path := dataset.folder / "shards" / shard).is_file():
             raise DatasetError(f"{path}: no such shard; build the data set again")
     order, flips = epoch_order(len(records), shuffle_seed, augment)
     labels = np.array([record.observation.label_code for record in records], np.int32)[order]
-    height, width = (side // binning for side in dataset.shape)
 
     def load(index: int, flip: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-        codes = dataset.codes(records[index], binning)
+        codes = dataset.codes(records[index], size)
         return np.ascontiguousarray(codes[:: -1 if flip[0] else 1, :: -1 if flip[1] else 1])
 
     def decode(index: Any, flip: Any, label: Any) -> tuple[Any, Any]:
         codes = tf.numpy_function(load, [index, flip], tf.uint8, stateful=False)
-        return tf.ensure_shape(codes, (height, width)), label
+        return tf.ensure_shape(codes, shape), label
 
     def scale(codes: Any, labels: Any) -> tuple[Any, Any]:
         return tf.cast(codes[..., tf.newaxis], tf.float32) / 255.0, labels

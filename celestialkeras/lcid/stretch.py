@@ -63,6 +63,11 @@ class Stretch:
         edges = low + (high - low) * (np.arange(CODES - 1) + 0.5) / (CODES - 1)
         return np.asarray(self.softening * np.sinh(edges))
 
+    def signals(self) -> npt.NDArray[np.float64]:
+        """The signals, in units of the noise, that codes 0 to 255 stand for: `float64 (256,)`, rising."""
+        low, high = np.arcsinh((self.black / self.softening, self.white / self.softening))
+        return np.asarray(self.softening * np.sinh(low + (high - low) * np.arange(CODES) / (CODES - 1)))
+
 
 @dataclass(frozen=True)
 class Background:
@@ -148,6 +153,22 @@ def encode(
         table = _table(np.rint((stretch.thresholds() - stretch.black) * steps), out.dtype)
         _look_up_floats(frame, table, out, background, stretch.black, steps)
     return out
+
+
+def decode(codes: npt.NDArray[np.uint8], stretch: Stretch) -> npt.NDArray[np.float32]:
+    """Takes codes back to signal, by table: `encode` of the result gives the same codes.
+
+    With the default shape codes are 0.07 noises apart at the sky, which leaves an error of 0.025 noises rms in it, and
+    3.5 % apart far above it, 1 % rms. Codes 0 and 255 stand for black and white, whatever lay beyond.
+
+    Args:
+        codes: `uint8`, of any shape.
+        stretch: Shape of the map that they were made with.
+
+    Returns:
+        `float32` of the same shape, in units of the frame's noise above its sky.
+    """
+    return np.asarray(stretch.signals().astype(np.float32)[codes])
 
 
 def bin_codes(codes: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from celestialkeras.errors import DatasetError
 from celestialkeras.lcid.dataset import LcidDataset
+from celestialkeras.lcid.degradations import parse_degradation
 from celestialkeras.lcid.pipeline import batches, epoch_order
 from celestialkeras.training.options import TrainOptions
 from celestialkeras.training.schedule import steps_an_epoch
@@ -31,7 +32,8 @@ class Feed:
     """
 
     def __init__(self, dataset: LcidDataset, options: TrainOptions, taught: SoftTargets | None) -> None:
-        self._dataset = dataset
+        degraded = bool(options.degrade)
+        self._dataset = dataset.degraded(parse_degradation(options.degrade), options.seed) if degraded else dataset
         self._options = options
         self._taught = taught
         self.train_frames = len(dataset.records("train"))
@@ -55,7 +57,7 @@ class Feed:
     def _batches(self, split: str, **order: Any) -> Iterator[tuple[Any, ...]]:
         options = self._options
         try:
-            yield from batches(self._dataset, split, binning=options.binning, batch_size=options.batch_size, **order)
+            yield from batches(self._dataset, split, size=options.reading_size, batch_size=options.batch_size, **order)
         except tf.errors.UnknownError as error:
             # What the reader raises in TensorFlow's threads comes out as text, a traceback after its first line.
             _, found, message = error.message.partition(f"{DatasetError.__name__}: ")

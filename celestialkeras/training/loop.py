@@ -54,9 +54,9 @@ def start_run(options: TrainOptions, runs: Path = RUNS, name: str | None = None)
         A run to give to `train`.
 
     Raises:
-        DatasetError: There is no such data set.
+        DatasetError: There is no such data set, or its frames cannot be brought to the chosen size.
         ModelError: The model does not take frames of the chosen size, or an option of its factory is refused.
-        RunError: The frames cannot be binned so, a class has no training frames, or the name is taken.
+        RunError: A class has no training frames, or the name is taken.
     """
     dataset = open_dataset(options.data)
     class_weights(dataset)

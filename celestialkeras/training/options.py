@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from celestialkeras.errors import RunError
+from celestialkeras.lcid.degradations import parse_degradation
+from celestialkeras.lcid.variants import Size, resized_shape
 from celestialkeras.models.registry import get_model
 
 if sys.version_info >= (3, 11):
@@ -24,6 +27,9 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 FULL_SIZE = "full"
 """The `size` of frames that are not binned."""
+
+ROWS_AND_COLUMNS = re.compile("[1-9][0-9]{0,5}x[1-9][0-9]{0,5}")
+"""A `size` that gives rows and columns."""
 
 # Seeds of NumPy, Python and TensorFlow alike.
 _LARGEST_SEED = 2**32 - 1
@@ -42,12 +48,15 @@ class TrainOptions:
         learning_rate: Highest rate of the cosine schedule.
         patience: Epochs without a lower validation loss after which the run ends early; 0 never ends early.
         minutes: Wall-clock budget: no epoch begins that would, if as long as the last one, end beyond it; 0 for none.
-        size: `full`, or the side of the squares of pixels averaged into one.
+        size: `full`, the side of the squares of pixels averaged into one, or the frames' rows and columns as
+            `ROWSxCOLUMNS`.
         seed: Of the first weights, the order of frames and their augmentation.
         precision: One of `PRECISIONS`.
         augment: Whether frames are flipped about their axes.
+        degrade: What is done to all frames, training and validation, such as `psf:3`; empty for nothing.
 
     Raises:
+        DatasetError: There is no such degradation.
         RunError: A field has a wrong type or value.
         ModelError: The model, or one of its options, is unknown.
     """
@@ -64,6 +73,7 @@ class TrainOptions:
     seed: int = 0
     precision: str = PRECISIONS[0]
     augment: bool = True
+    degrade: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, Path):
@@ -81,14 +91,19 @@ class TrainOptions:
             or not 0 <= self.minutes < math.inf
         ):
             raise self._refusal("minutes", "a finite number of at least 0")
-        if self.size != FULL_SIZE:
-            if isinstance(self.size, str):
-                raise self._refusal("size", f"{FULL_SIZE!r} or a whole number of at least 1")
+        if isinstance(self.size, str):
+            if self.size != FULL_SIZE and not ROWS_AND_COLUMNS.fullmatch(self.size):
+                raise self._refusal("size", f"{FULL_SIZE!r}, a whole binning or ROWSxCOLUMNS such as 500x1000")
+        else:
             self._check_whole("size", 1)
         if self.precision not in PRECISIONS:
             raise self._refusal("precision", f"one of {', '.join(PRECISIONS)}")
         if not isinstance(self.augment, bool):
             raise self._refusal("augment", "true or false")
+        if not isinstance(self.degrade, str):
+            raise self._refusal("degrade", "a text such as 'psf:3', empty for none")
+        if self.degrade:
+            parse_degradation(self.degrade)
         if not isinstance(self.model, str):
             raise self._refusal("model", "the name of a model; `celestial models` lists them")
         if not isinstance(self.model_options, Mapping) or not all(
@@ -98,9 +113,14 @@ class TrainOptions:
         get_model(self.model).check_options(self.model_options)
 
     @property
-    def binning(self) -> int:
-        """Side of the squares of pixels averaged into one; 1 at full size."""
-        return 1 if isinstance(self.size, str) else self.size
+    def reading_size(self) -> Size:
+        """`size` as frames are read by it: a whole binning, 1 at full size, or rows and columns."""
+        if not isinstance(self.size, str):
+            return self.size
+        if self.size == FULL_SIZE:
+            return 1
+        rows, columns = self.size.split("x")
+        return int(rows), int(columns)
 
     def input_shape(self, frame_shape: tuple[int, int]) -> tuple[int, int, int]:
         """`(height, width, 1)` of the network's input.
@@ -109,14 +129,9 @@ class TrainOptions:
             frame_shape: Rows and columns of the data set's frames, pixels.
 
         Raises:
-            RunError: `size` does not divide them.
+            DatasetError: They cannot be brought to `size`.
         """
-        height, width = frame_shape
-        if height % self.binning or width % self.binning:
-            raise RunError(
-                f"`size` must divide both sides of the frames, {height} x {width} pixels. Received: size={self.size}"
-            )
-        return height // self.binning, width // self.binning, 1
+        return (*resized_shape(frame_shape, self.reading_size), 1)
 
     def to_toml(self) -> str:
         """The options as TOML that `load_options` reads back; the data path is made absolute."""

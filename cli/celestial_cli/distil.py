@@ -10,7 +10,7 @@ import click
 
 from celestial_cli.locate import find_model, is_run, open_data
 from celestial_cli.terminal import json_option
-from celestial_cli.training_options import TRAINING_DEFAULTS, training_options
+from celestial_cli.training_options import TRAINING_DEFAULTS, model_options, training_options
 from celestial_cli.training_progress import TrainingProgress, show_outcome
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.training.run import check_new_run
@@ -60,6 +60,7 @@ def distil(
     student: str,
     data: Path | None,
     width: float | None,
+    weights: str | None,
     temperature: float,
     soft_weight: float,
     name: str | None,
@@ -73,8 +74,8 @@ def distil(
     """
     check_new_run(name)
     asked = {key: value for key, value in given.items() if value is not None}
-    if width is not None:
-        asked["model_options"] = {"width": width}
+    if network := model_options(width, weights):
+        asked["model_options"] = network
     source, teacher_run = find_model(teacher)
     start, student_run = find_model(Path(student)) if is_run(Path(student)) else (None, None)
     import_tensorflow("distillation")
@@ -101,5 +102,7 @@ def _options(student: str, run: Run | None, asked: dict[str, Any]) -> TrainOptio
     if run is None:
         return TrainOptions(**{**TRAINING_DEFAULTS, "model": student, **asked})
     if any(name in asked for name in _FIXED):
-        raise click.UsageError(f"--width, --size and --precision are those of {student}; give none of them with it")
+        raise click.UsageError(
+            f"--width, --weights, --size and --precision are those of {student}; give none of them with it"
+        )
     return replace(run.options(), **asked)

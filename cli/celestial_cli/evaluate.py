@@ -19,6 +19,19 @@ from celestialkeras.lcid.manifest import LABELS
 if TYPE_CHECKING:
     from celestialkeras.evaluation.predictor import Predictor
     from celestialkeras.lcid.dataset import LcidDataset
+    from celestialkeras.lcid.degradations import Degradation
+    from celestialkeras.lcid.variants import Size
+
+
+def _degradation(ctx: click.Context, param: click.Parameter, value: str | None) -> Degradation | None:
+    if value is None:
+        return None
+    from celestialkeras.lcid.degradations import parse_degradation
+
+    try:
+        return parse_degradation(value)
+    except DatasetError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -27,15 +40,28 @@ if TYPE_CHECKING:
 @click.option(
     "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True, help="Which side."
 )
+@click.option(
+    "--degrade",
+    callback=_degradation,
+    metavar="KIND:LEVEL",
+    help="Make the frames worse first: psf, jitter or exposure, levels 1 to 5, such as psf:3.",
+)
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder of the results.  [default: MODEL's]")
 @threads_option
 @json_option
 def evaluate(
-    model: Path | None, data: Path | None, split: str, folder: Path | None, threads: int, as_json: bool
+    model: Path | None,
+    data: Path | None,
+    split: str,
+    degrade: Degradation | None,
+    folder: Path | None,
+    threads: int,
+    as_json: bool,
 ) -> None:
     """Evaluate MODEL (run, .keras file or artifact; runs/latest if not given) on frames of unseen objects.
 
-    Writes evaluation-SPLIT.json, .png and .csv (one row a frame) beside the model.
+    Writes evaluation-SPLIT.json, .png and .csv (one row a frame) beside the model; of degraded frames
+    evaluation-SPLIT-KIND-LEVEL.
     """
     subject = _open(model, data, threads)
     from celestialkeras.evaluation.evaluate import evaluate as run_evaluation
@@ -44,27 +70,30 @@ def evaluate(
     from celestialkeras.evaluation.report import figure_rows, slice_rows, to_json
     from celestialkeras.files import write_text
 
-    dataset = subject.dataset
+    dataset = subject.dataset.degraded(degrade) if degrade else subject.dataset
     records = dataset.records(split)
     if not records:
         raise DatasetError(f"{dataset.folder}: no frames on the side {split!r}; build it with a share for each side")
-    result = run_evaluation(subject.predictor, frame_batches(dataset, records, subject.binning))
+    result = run_evaluation(subject.predictor, frame_batches(dataset, records, subject.size))
 
-    stem = (folder or subject.folder) / f"evaluation-{split}"
+    name = f"evaluation-{split}-{degrade.kind}-{degrade.level}" if degrade else f"evaluation-{split}"
+    frames = f"{split} frames, {degrade.describe()}" if degrade else f"{split} frames"
+    stem = (folder or subject.folder) / name
     provenance = {
         "model": str(subject.source),
         "model_sha256": subject.sha256,
         "data": str(dataset.folder),
         "data_sha256": dataset.digest,
     }
-    report = {**provenance, "split": split, **to_json(result)}
+    made_worse = {"degradation": degrade.to_json()} if degrade else {}
+    report = {**provenance, "split": split, **made_worse, **to_json(result)}
     write_text(stem.with_suffix(".json"), json.dumps(report, indent=1, allow_nan=False) + "\n")
     result.predictions.write_csv(stem.with_suffix(".csv"))
-    save_figure(result, stem.with_suffix(".png"), f"{subject.title} on {split} frames")
+    save_figure(result, stem.with_suffix(".png"), f"{subject.title} on {frames}")
     if as_json:
         print_json(report)
         return
-    print_table(f"{subject.source} on {len(records)} {split} frames", ["figure", "value", "note"], figure_rows(result))
+    print_table(f"{subject.source} on {len(records)} {frames}", ["figure", "value", "note"], figure_rows(result))
     print_table(
         "Confusion matrix, frames",
         ["true", *(f"told {label}" for label in LABELS)],
@@ -87,7 +116,7 @@ class _Subject:
     """What is evaluated, on what, and where the results go; `sha256` is of the `.keras` file or the artifact's card."""
 
     predictor: Predictor
-    binning: int
+    size: Size
     dataset: LcidDataset
     source: Path
     sha256: str
@@ -103,7 +132,7 @@ def _open(model: Path | None, data: Path | None, threads: int) -> _Subject:
         source, run = find_model(model)
     dataset = open_data(data, run, source)
     from celestial_edge.device.runtime import Classifier
-    from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
+    from celestialkeras.evaluation.predictor import KerasPredictor, load_model, reading_size
 
     title = run.name if run else source.stem
     if artifact is not None:
@@ -112,5 +141,5 @@ def _open(model: Path | None, data: Path | None, threads: int) -> _Subject:
         title = f"{title}, {artifact.name}" if run else title
         return _Subject(classifier, classifier.card.input.binning, dataset, source, sealed, title, folder)
     loaded = load_model(source)
-    binning = binning_of(loaded, dataset.shape)
-    return _Subject(KerasPredictor(loaded), binning, dataset, source, sha256_of(source), title, source.parent)
+    size = reading_size(loaded, dataset.shape)
+    return _Subject(KerasPredictor(loaded), size, dataset, source, sha256_of(source), title, source.parent)

@@ -13,6 +13,10 @@ import click
 _VERBS = {
     "data": ("celestial_cli.data:data", "Simulate frames and build data sets."),
     "models": ("celestial_cli.models:models", "List the networks: source, parameters, GMAC."),
+    "import-torch": (
+        "celestial_cli.import_torch:import_torch",
+        "Turn the authors' PyTorch weights into Keras.",
+    ),
     "train": ("celestial_cli.train:train", "Train a network; with no options, on simulated frames."),
     "distil": ("celestial_cli.distil:distil", "Train a student on a teacher's answers and the labels."),
     "evaluate": ("celestial_cli.evaluate:evaluate", "Accuracy with intervals, by object and by instrument."),

@@ -49,7 +49,7 @@ def _prune_channels(parent: Parent, share: float, tuning: FineTuning, threads: i
 
     dataset, own = parent.dataset, parent.run.options()
     records = balanced_frames(dataset.records("train"), RANKING_FRAMES, own.seed)
-    (frames,) = frame_batches(dataset, records, own.binning, batch_size=RANKING_FRAMES)
+    (frames,) = frame_batches(dataset, records, own.reading_size, batch_size=RANKING_FRAMES)
     say(f"ranking filters on {len(records)} training frames")
     pruned = prune_channels(parent.model, share, frames)
     decisions = {"criterion": CRITERION, "layers": [asdict(layer) for layer in pruned.layers]}

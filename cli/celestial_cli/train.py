@@ -9,7 +9,7 @@ import click
 
 from celestial_cli.datasets import DEMO_FOLDER, ensure_demo_dataset
 from celestial_cli.terminal import json_option
-from celestial_cli.training_options import TRAINING_DEFAULTS, training_options
+from celestial_cli.training_options import TRAINING_DEFAULTS, model_options, training_options
 from celestial_cli.training_progress import TrainingProgress, show_outcome
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.lcid.detectors import CHIP_SHAPE
@@ -29,7 +29,13 @@ _DEFAULTS = {"data": DEMO_FOLDER / "shards", **TRAINING_DEFAULTS}
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with a run that was stopped, as it was set up.")
 @json_option
 def train(
-    config: Path | None, name: str | None, resume: Path | None, as_json: bool, width: float | None, **given: Any
+    config: Path | None,
+    name: str | None,
+    resume: Path | None,
+    as_json: bool,
+    width: float | None,
+    weights: str | None,
+    **given: Any,
 ) -> None:
     """Train a network to runs/NAME and point runs/latest at it.
 
@@ -42,18 +48,19 @@ def train(
     from celestialkeras.training.run import check_new_run, open_run, point_latest
 
     asked = {key: value for key, value in given.items() if value is not None}
+    if network := model_options(width, weights):
+        asked["model_options"] = network
     if resume is not None:
-        if asked or config or name or width is not None:
+        if asked or config or name:
             raise click.UsageError("--resume takes everything from the run; give no other options with it")
         run = open_run(resume)
         point_latest(run.folder)
     else:
-        options = _options(config, asked, width)
+        options = _options(config, asked)
         if options.data == DEMO_FOLDER / "shards":
             # Whatever is refused is refused now, and not after minutes of simulation.
-            rows, columns = (side // options.binning for side in CHIP_SHAPE)
             check_new_run(name)
-            registered_cost(options.model, (rows, columns, 1), **options.model_options)
+            registered_cost(options.model, options.input_shape(CHIP_SHAPE), **options.model_options)
             ensure_demo_dataset()
         run = start_run(options, name=name)
     with TrainingProgress() as progress:
@@ -61,12 +68,10 @@ def train(
     show_outcome(run, outcome, as_json)
 
 
-def _options(config: Path | None, asked: dict[str, Any], width: float | None) -> TrainOptions:
+def _options(config: Path | None, asked: dict[str, Any]) -> TrainOptions:
     """Checks every option before any work, such as making data, is done."""
     from celestialkeras.training.options import TrainOptions, load_options
 
-    if width is not None:
-        asked["model_options"] = {"width": width}
     if config is not None:
         return load_options(config, _DEFAULTS, asked)
     return TrainOptions(**{**_DEFAULTS, **asked})

@@ -37,6 +37,7 @@ def test_help_lists_every_verb_without_importing_one() -> None:
 VERBS = [
     *(f"data {verb}" for verb in ("simulate", "build", "audit", "preview", "import-images", "fetch")),
     *(
+        "import-torch",
         "train",
         "distil",
         "lineage",
@@ -99,11 +100,13 @@ def test_version() -> None:
         (["distil"], 2, "Missing option '--teacher'"),
         (["distil", "--teacher", "none.keras"], 1, "none.keras: no such model"),
         (["lineage"], 1, "no run there"),
+        (["import-torch", "none.npz"], 2, "Missing option '-o'"),
+        (["import-torch", "none.npz", "-o", "net.keras", "--size", "64"], 2, "such as 2048x4096. Received: '64'"),
         (["evaluate"], 1, "no run there"),
         (["evaluate", "none.keras"], 1, "none.keras: no such model"),
         (["train", "--data", "nowhere"], 1, "nowhere: no data set; run `celestial data build MANIFEST --to nowhere`"),
         (["train", "--data", ".", "--model", "hr_celestialne"], 1, "did you mean 'hr_celestialnet'?"),
-        (["train", "--size", "big"], 2, "must be 'full' or a whole binning such as 4. Received: 'big'"),
+        (["train", "--size", "big"], 2, "must be 'full', a whole binning such as 4 or ROWSxCOLUMNS"),
         (["train", "--epochs", "0"], 2, "0 is not in the range x>=1"),
         (["train", "--precision", "int8"], 2, "'int8' is not one of 'float32'"),
         (["train", "--model", "nosuch"], 1, "no model is called 'nosuch'"),

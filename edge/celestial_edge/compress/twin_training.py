@@ -59,7 +59,9 @@ class FineTuneOptions:
 class TwinTraining:
     """The training of one twin, epoch by epoch."""
 
-    def __init__(self, network: Any, dataset: LcidDataset, binning: int, options: FineTuneOptions) -> None:
+    def __init__(
+        self, network: Any, dataset: LcidDataset, binning: int, options: FineTuneOptions, teacher: Any | None = None
+    ) -> None:
         """Compiles a twin; TensorFlow is told to use deterministic operations, which holds for the whole process.
 
         Args:
@@ -67,9 +69,11 @@ class TwinTraining:
             dataset: The data set.
             binning: What brings its frames to the size of the network's input.
             options: How to train.
+            teacher: A tf_keras model that ends at the logits, whose probabilities are learned; without one the labels
+                are, each class with the same say.
 
         Raises:
-            RunError: A class has no training frames.
+            RunError: There is no teacher, and a class has no training frames.
         """
         from celestialkeras.training.schedule import class_weights
 
@@ -78,16 +82,17 @@ class TwinTraining:
         self._dataset = dataset
         self._binning = binning
         self._options = options
-        self._class_weights = dict(enumerate(class_weights(dataset)))
+        self._teacher = teacher
+        self._class_weights = None if teacher else dict(enumerate(class_weights(dataset)))
         self._steps = options.steps(dataset)
         tf_keras.utils.set_random_seed(options.seed)
         import_tensorflow("fine-tuning").config.experimental.enable_op_determinism()
         schedule = tf_keras.optimizers.schedules.CosineDecay(
             options.learning_rate, options.epochs * self._steps, alpha=_FINAL_RATE
         )
-        network.compile(
-            tf_keras.optimizers.Adam(schedule), tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        )
+        losses = tf_keras.losses
+        loss = losses.CategoricalCrossentropy if teacher else losses.SparseCategoricalCrossentropy
+        network.compile(tf_keras.optimizers.Adam(schedule), loss(from_logits=True))
 
     def run_epoch(self, epoch: int, callbacks: Sequence[Any] = ()) -> None:
         """Trains on every training frame once.
@@ -105,14 +110,18 @@ class TwinTraining:
         )
 
     def validation_loss(self) -> float | None:
-        """Mean cross-entropy of the validation frames, nats; None if there are none."""
+        """Mean cross-entropy with what is learned over the validation frames, nats; None if there are none."""
         if not self._dataset.records("validation"):
             return None
         return float(self._network.evaluate(self._batches("validation"), verbose=0))
 
     def _batches(self, split: str, **order: Any) -> Any:
-        size = self._options.batch_size
-        return batches(self._dataset, split, binning=self._binning, batch_size=size, **order)
+        size, teacher = self._options.batch_size, self._teacher
+        found = batches(self._dataset, split, size=self._binning, batch_size=size, **order)
+        if teacher is None:
+            return found
+        softmax = import_tensorflow("fine-tuning").nn.softmax
+        return found.map(lambda frames, labels: (frames, softmax(teacher(frames, training=False))))
 
 
 def up_to_logits(twin: Any) -> Any:

@@ -105,7 +105,9 @@ def test_codes_cannot_be_written_to(folder: Path, binning: int) -> None:
 @pytest.mark.parametrize("binning", [0, 3, 32])
 def test_a_binning_that_does_not_divide_the_frame(folder: Path, binning: int) -> None:
     dataset = open_dataset(folder)
-    with pytest.raises(DatasetError, match=rf"{folder}: sides of 16 x 32 must be multiples .* factor={binning}"):
+    with pytest.raises(
+        DatasetError, match=rf"{folder}: a whole binning must divide frames of 16 x 32; .* size={binning}"
+    ):
         dataset.codes(dataset.records("train")[0], binning)
 
 

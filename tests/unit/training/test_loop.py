@@ -78,7 +78,7 @@ def test_model_gives_the_validation_loss_of_the_best_epoch(finished, dataset_fol
     run, outcome, _ = finished
     model = keras.models.load_model(run.require_model())
     dataset = open_dataset(dataset_folder)
-    (frames, labels), *rest = batches(dataset, "validation", binning=1, batch_size=8).as_numpy_iterator()
+    (frames, labels), *rest = batches(dataset, "validation", size=1, batch_size=8).as_numpy_iterator()
     assert not rest
     probabilities = model.predict(frames, verbose=0)
     weights = np.array([11 / 12, 11 / 10])[labels]
@@ -202,7 +202,7 @@ def test_what_does_not_fit_is_refused_before_a_run_is_made(options, tmp_path):
     runs = tmp_path / "runs"
     with pytest.raises(DatasetError, match="celestial data build"):
         start_run(replace(options, data=tmp_path / "none"), runs)
-    with pytest.raises(RunError, match=r"must divide both sides of the frames, 32 x 64 pixels.* size=3$"):
+    with pytest.raises(DatasetError, match=r"must divide frames of 32 x 64; .* size=3$"):
         start_run(replace(options, size=3), runs)
     with pytest.raises(ModelError, match="at least 8 pixels: this is a test"):
         start_run(replace(options, size=8), runs)

@@ -4,18 +4,28 @@ from pathlib import Path
 import pytest
 import tomllib
 
-from celestialkeras.errors import ModelError, RunError
+from celestialkeras.errors import DatasetError, ModelError, RunError
 from celestialkeras.training.options import TrainOptions, load_options
 
 
 def test_defaults_are_the_papers_twenty_epochs_on_whole_frames():
     options = TrainOptions(data=Path("d"))
-    assert (options.model, options.epochs, options.size, options.binning) == ("celestialnet_edge", 20, "full", 1)
+    assert (options.model, options.epochs, options.size, options.reading_size) == ("celestialnet_edge", 20, "full", 1)
     assert options.precision == "float32"
 
 
 def test_size_is_a_binning_factor():
-    assert TrainOptions(data=Path("d"), size=4).binning == 4
+    options = TrainOptions(data=Path("d"), size=4)
+    assert options.reading_size == 4
+    assert options.input_shape((64, 128)) == (16, 32, 1)
+
+
+def test_size_may_be_rows_and_columns():
+    options = TrainOptions(data=Path("d"), size="50x100")
+    assert options.reading_size == (50, 100)
+    assert options.input_shape((64, 128)) == (50, 100, 1)
+    with pytest.raises(DatasetError, match=r"at most those of the frames, 32 x 64; .* Received: size=50x100"):
+        options.input_shape((32, 64))
 
 
 @pytest.mark.parametrize(
@@ -32,13 +42,15 @@ def test_size_is_a_binning_factor():
         ("learning_rate", float("inf"), "a finite number above 0"),
         ("learning_rate", "fast", "a finite number above 0"),
         ("patience", -1, "a whole number of at least 0"),
-        ("size", "half", "'full' or a whole number of at least 1"),
+        ("size", "half", "'full', a whole binning or ROWSxCOLUMNS such as 500x1000"),
+        ("size", "0x100", "'full', a whole binning or ROWSxCOLUMNS such as 500x1000"),
         ("size", 0, "a whole number of at least 1"),
         ("size", 2.5, "a whole number of at least 1"),
         ("seed", -1, "a whole number of at least 0 and at most 4294967295"),
         ("seed", 2**32, "a whole number of at least 0 and at most 4294967295"),
         ("precision", "float16", "one of float32, mixed_bfloat16, mixed_float16"),
         ("augment", 1, "true or false"),
+        ("degrade", 3, "a text such as 'psf:3', empty for none"),
         ("model_options", {"width": None}, "a table of numbers, texts, true and false"),
         ("model_options", 3, "a table of numbers, texts, true and false"),
     ],
