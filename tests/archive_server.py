@@ -217,8 +217,9 @@ def _handler(archive: ArchiveServer) -> type[BaseHTTPRequestHandler]:
                 for start in range(0, len(body), PIECE):
                     archive.await_allowance(self.connection)
                     piece = body[start : start + PIECE]
-                    self.wfile.write(piece)
+                    # Counted first: a client that has it all must not find less here.
                     served.sent += len(piece)
+                    self.wfile.write(piece)
                     if archive.pause_s:
                         time.sleep(archive.pause_s)
             except OSError:
