@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 from keras import layers
 
-from celestialkeras.errors import ModelError
 from celestialkeras.models.applications import BATCH_NORM_MOMENTUM
 from celestialkeras.models.head import check_head, classifier, hidden_layers, pooled
 from celestialkeras.models.pretrained import FRESH, Donor, start_from
 from celestialkeras.models.registry import FULL_INPUT_SHAPE, InputRule, register
+from celestialkeras.models.width import check_width, scaled
 
 RULE = InputRule(
     minimum_side=67,
@@ -64,17 +63,16 @@ def alexnet(
     """
     RULE.check(input_shape)
     check_head(classes, hidden_units, dropout)
-    if not math.isfinite(width) or width <= 0:
-        raise ModelError(f"`width` must be finite and above 0. Received: width={width}")
+    check_width(width)
 
     frame = keras.Input(input_shape, name="frame")
-    x = _convolution(frame, "conv1", _scaled(96, width), 11, 4, "valid")
+    x = _convolution(frame, "conv1", scaled(96, width), 11, 4, "valid")
     x = layers.MaxPooling2D(_POOL, _POOL_STRIDE, name="pool1")(x)
-    x = _convolution(x, "conv2", _scaled(256, width), 5)
+    x = _convolution(x, "conv2", scaled(256, width), 5)
     x = layers.MaxPooling2D(_POOL, _POOL_STRIDE, name="pool2")(x)
-    x = _convolution(x, "conv3", _scaled(384, width), 3)
-    x = _convolution(x, "conv4", _scaled(384, width), 3)
-    x = _convolution(x, "conv5", _scaled(256, width), 3)
+    x = _convolution(x, "conv3", scaled(384, width), 3)
+    x = _convolution(x, "conv4", scaled(384, width), 3)
+    x = _convolution(x, "conv5", scaled(256, width), 3)
     x = layers.MaxPooling2D(_POOL, _POOL_STRIDE, name="pool5")(x)
     x = hidden_layers(pooled(x), hidden_units, dropout)
     model = classifier(frame, x, classes, "alexnet")
@@ -86,7 +84,3 @@ def _convolution(x: Any, name: str, filters: int, kernel: int, stride: int = 1, 
     x = layers.Conv2D(filters, kernel, stride, padding=padding, use_bias=False, name=name)(x)
     x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(1, round(channels * width))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,9 @@ import keras
 from keras import layers
 
 from celestialkeras.errors import ModelError
+from celestialkeras.models.head import check_head, classifier
 from celestialkeras.models.registry import FULL_INPUT_SHAPE, InputRule, register
+from celestialkeras.models.width import check_width, scaled
 
 STEM_KERNEL = 8
 """Side of the stem's kernel, pixels: at stride 8 the patches tile the frame, at 4 and 2 they overlap."""
@@ -87,31 +88,26 @@ def celestialnet_edge(
         ModelError: The input shape, the width, the number of classes or the stride is refused.
     """
     RULE.check(input_shape)
-    if not math.isfinite(width) or width <= 0:
-        raise ModelError(f"`width` must be finite and above 0. Received: width={width}")
-    if classes < 2:
-        raise ModelError(f"`classes` must be at least 2. Received: classes={classes}")
+    check_width(width)
+    check_head(classes)
     if stem_stride not in STEM_STRIDES:
         raise ModelError(f"`stem_stride` must be 2, 4 or 8. Received: stem_stride={stem_stride}")
 
     inputs = keras.Input(input_shape, name="frame")
-    x = _convolution(inputs, "stem", _scaled(STEM_FILTERS, width), STEM_KERNEL, stem_stride)
+    x = _convolution(inputs, "stem", scaled(STEM_FILTERS, width), STEM_KERNEL, stem_stride)
     for number, stage in enumerate(STAGES, start=1):
         for j in range(1, stage.convolutions + 1):
             stride = stage.stride if j == 1 else 1
-            x = _convolution(x, f"stage{number}_{j}", _scaled(stage.filters, width), 3, stride)
+            x = _convolution(x, f"stage{number}_{j}", scaled(stage.filters, width), 3, stride)
     # Maxima are four to five times larger than means. An int8 concatenation has one scale, which would leave the means
     # the fewest codes: a dense layer of its own brings each to a range of its own choosing first.
-    units = _scaled(POOLED_UNITS, width)
+    units = scaled(POOLED_UNITS, width)
     mean = layers.GlobalAveragePooling2D(name="mean")(x)
     mean = layers.Dense(units, activation="relu", name="mean_dense")(mean)
     peak = layers.GlobalMaxPooling2D(name="peak")(x)
     peak = layers.Dense(units, activation="relu", name="peak_dense")(peak)
     x = layers.Concatenate(name="pooled")([mean, peak])
-    # Under mixed precision the logits and the softmax stay in float32: half precision rounds confidences away.
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    outputs = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(inputs, outputs, name="celestialnet_edge")
+    return classifier(inputs, x, classes, "celestialnet_edge")
 
 
 def _convolution(x: Any, name: str, filters: int, kernel: int, stride: int) -> Any:
@@ -119,7 +115,3 @@ def _convolution(x: Any, name: str, filters: int, kernel: int, stride: int) -> A
     # A run on 150 frames has some 20 steps an epoch: at Keras' 0.99 the averages would lag behind by five epochs.
     x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(1, round(channels * width))

@@ -1,4 +1,4 @@
-"""How every baseline ends: two named layers, one for the logits and one for the probabilities."""
+"""How every network ends: two named layers, one for the logits and one for the probabilities."""
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import keras
 from keras import layers
 
-from celestialkeras.errors import ModelError
+from celestialkeras.models.head import check_head, classifier
 from celestialkeras.models.registry import FULL_INPUT_SHAPE, InputRule, register
+from celestialkeras.models.width import check_width, scaled
 
 SOURCE = "Zhang et al. 2024, MNRAS 527, 11935 (arXiv:2312.04948)"
 
@@ -81,10 +81,8 @@ def hr_celestialnet(
         ModelError: The input shape, the width or the number of classes is refused.
     """
     RULE.check(input_shape)
-    if not math.isfinite(width) or width <= 0:
-        raise ModelError(f"`width` must be finite and above 0. Received: width={width}")
-    if classes < 2:
-        raise ModelError(f"`classes` must be at least 2. Received: classes={classes}")
+    check_width(width)
+    check_head(classes)
 
     inputs = keras.Input(input_shape, name="frame")
     x = inputs
@@ -99,12 +97,4 @@ def hr_celestialnet(
     x = layers.Flatten(name="flatten")(x)
     for number in (1, 2):
         x = layers.Dense(scaled(DENSE_UNITS, width), activation="relu", name=f"fc{number}")(x)
-    # Under mixed precision the logits and the softmax stay in float32: half precision rounds confidences away.
-    logits = layers.Dense(classes, name="logits", dtype="float32")(x)
-    outputs = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(inputs, outputs, name="hr_celestialnet")
-
-
-def scaled(channels: int, width: float) -> int:
-    """The filters or units of a layer that has so many at width 1; at least one."""
-    return max(1, round(channels * width))
+    return classifier(inputs, x, classes, "hr_celestialnet")

@@ -13,16 +13,14 @@ from keras import layers
 from celestialkeras.models.applications import standard_layers
 from celestialkeras.models.head import check_head, classifier, pooled
 from celestialkeras.models.pretrained import FRESH, SIGNED, STANDARDIZED, Donor, start_from
-from celestialkeras.models.registry import FULL_INPUT_SHAPE, InputRule, register
-
-RULE = InputRule(minimum_side=32, multiple_of=1, reason="five halvings leave nothing of a shorter side")
+from celestialkeras.models.registry import FULL_INPUT_SHAPE, HALVED_FIVE_TIMES, register
 
 
 @register(
     "mobilenet_v3_small",
     source="Howard et al. 2019, ICCV, 1314 (arXiv:1905.02244)",
     summary="of today, for phones: depthwise convolutions with squeeze-and-excitation",
-    rule=RULE,
+    rule=HALVED_FIVE_TIMES,
 )
 def mobilenet_v3_small(
     input_shape: tuple[int, int, int] = FULL_INPUT_SHAPE,
@@ -48,7 +46,7 @@ def mobilenet_v3_small(
     Raises:
         ModelError: The input shape or an option is refused, or the weights cannot be had or do not fit.
     """
-    RULE.check(input_shape)
+    HALVED_FIVE_TIMES.check(input_shape)
     check_head(classes, hidden_units, dropout)
     frame = keras.Input(input_shape, name="frame")
     published = keras.applications.MobileNetV3Small(
@@ -66,7 +64,7 @@ def mobilenet_v3_small(
     "efficientnet_v2_b0",
     source="Tan and Le 2021, ICML, 10096 (arXiv:2104.00298)",
     summary="of today: fused and depthwise inverted bottlenecks",
-    rule=RULE,
+    rule=HALVED_FIVE_TIMES,
 )
 def efficientnet_v2_b0(
     input_shape: tuple[int, int, int] = FULL_INPUT_SHAPE, classes: int = 2, dropout: float = 0.2, weights: str = FRESH
@@ -85,7 +83,7 @@ def efficientnet_v2_b0(
     Raises:
         ModelError: The input shape or an option is refused, or the weights cannot be had or do not fit.
     """
-    RULE.check(input_shape)
+    HALVED_FIVE_TIMES.check(input_shape)
     check_head(classes, dropout=dropout)
     frame = keras.Input(input_shape, name="frame")
     published = keras.applications.EfficientNetV2B0(
@@ -102,7 +100,7 @@ def efficientnet_v2_b0(
     "convnext_tiny",
     source="Liu et al. 2022, CVPR, 11976 (arXiv:2201.03545)",
     summary="of today: 7x7 depthwise convolutions and layer normalisation",
-    rule=RULE,
+    rule=HALVED_FIVE_TIMES,
 )
 def convnext_tiny(
     input_shape: tuple[int, int, int] = FULL_INPUT_SHAPE, classes: int = 2, weights: str = FRESH
@@ -122,7 +120,7 @@ def convnext_tiny(
     Raises:
         ModelError: The input shape or an option is refused, or the weights cannot be had or do not fit.
     """
-    RULE.check(input_shape)
+    HALVED_FIVE_TIMES.check(input_shape)
     check_head(classes)
     frame = keras.Input(input_shape, name="frame")
     published = keras.applications.ConvNeXtTiny(

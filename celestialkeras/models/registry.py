@@ -66,6 +66,10 @@ class InputRule:
             )
 
 
+HALVED_FIVE_TIMES = InputRule(minimum_side=32, multiple_of=1, reason="five halvings leave nothing of a shorter side")
+"""The rule of networks that pad their layers, and average their last maps whatever the size of these."""
+
+
 @dataclass(frozen=True)
 class ModelEntry:
     """One registered network.

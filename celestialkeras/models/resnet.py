@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 from keras import layers
 
-from celestialkeras.errors import ModelError
 from celestialkeras.models.applications import BATCH_NORM_MOMENTUM, standard_layers
 from celestialkeras.models.head import check_head, classifier, pooled
 from celestialkeras.models.pretrained import CENTRED, FRESH, Donor, start_from
-from celestialkeras.models.registry import FULL_INPUT_SHAPE, InputRule, register
+from celestialkeras.models.registry import FULL_INPUT_SHAPE, HALVED_FIVE_TIMES, register
+from celestialkeras.models.width import check_width, scaled
 
 SOURCE = "He et al. 2016, CVPR, 770 (arXiv:1512.03385); compared with by Zhang et al. 2024"
-
-RULE = InputRule(minimum_side=32, multiple_of=1, reason="five halvings leave nothing of a shorter side")
 
 RESNET18_STAGES = (64, 128, 256, 512)
 """Filters of the four stages, two blocks of two 3x3 convolutions in each."""
@@ -26,7 +23,7 @@ RESNET18_STAGES = (64, 128, 256, 512)
     "resnet18",
     source=SOURCE,
     summary="baseline: eight residual blocks of two 3x3 convolutions",
-    rule=RULE,
+    rule=HALVED_FIVE_TIMES,
 )
 def resnet18(
     input_shape: tuple[int, int, int] = FULL_INPUT_SHAPE, width: float = 1.0, classes: int = 2, weights: str = FRESH
@@ -49,19 +46,18 @@ def resnet18(
     Raises:
         ModelError: The input shape or an option is refused, or the weights cannot be had or do not fit.
     """
-    RULE.check(input_shape)
+    HALVED_FIVE_TIMES.check(input_shape)
     check_head(classes)
-    if not math.isfinite(width) or width <= 0:
-        raise ModelError(f"`width` must be finite and above 0. Received: width={width}")
+    check_width(width)
 
     frame = keras.Input(input_shape, name="frame")
-    x = _convolution(frame, "stem", _scaled(RESNET18_STAGES[0], width), 7, 2)
+    x = _convolution(frame, "stem", scaled(RESNET18_STAGES[0], width), 7, 2)
     x = layers.ReLU(name="stem_relu")(x)
     x = layers.MaxPooling2D(3, 2, padding="same", name="stem_pool")(x)
     for stage, filters in enumerate(RESNET18_STAGES, start=1):
         for block in (1, 2):
             stride = 2 if stage > 1 and block == 1 else 1
-            x = _basic_block(x, f"stage{stage}_block{block}", _scaled(filters, width), stride)
+            x = _basic_block(x, f"stage{stage}_block{block}", scaled(filters, width), stride)
     model = classifier(frame, pooled(x), classes, "resnet18")
     start_from(model, weights, Donor())
     return model
@@ -71,7 +67,7 @@ def resnet18(
     "resnet50",
     source=SOURCE,
     summary="baseline: sixteen residual bottleneck blocks",
-    rule=RULE,
+    rule=HALVED_FIVE_TIMES,
 )
 def resnet50(
     input_shape: tuple[int, int, int] = FULL_INPUT_SHAPE, classes: int = 2, weights: str = FRESH
@@ -93,7 +89,7 @@ def resnet50(
     Raises:
         ModelError: The input shape or an option is refused, or the weights cannot be had or do not fit.
     """
-    RULE.check(input_shape)
+    HALVED_FIVE_TIMES.check(input_shape)
     check_head(classes)
     frame = keras.Input(input_shape, name="frame")
     published = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=frame)
@@ -120,7 +116,3 @@ def _basic_block(x: Any, name: str, filters: int, stride: int) -> Any:
 def _convolution(x: Any, name: str, filters: int, kernel: int, stride: int) -> Any:
     x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name)(x)
     return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=1e-5, name=f"{name}_bn")(x)
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(1, round(channels * width))

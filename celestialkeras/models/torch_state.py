@@ -21,8 +21,9 @@ import numpy.typing as npt
 from celestialkeras.errors import ModelError
 from celestialkeras.files import replacing
 from celestialkeras.lcid.detectors import CHIP_SHAPE
-from celestialkeras.models.hr_celestialnet import DENSE_UNITS, STAGES, hr_celestialnet, scaled
+from celestialkeras.models.hr_celestialnet import DENSE_UNITS, STAGES, hr_celestialnet
 from celestialkeras.models.state_file import State, read_state
+from celestialkeras.models.width import scaled
 
 # What a state dict of several graphics cards (`DataParallel`) has before every name.
 _WRAPPER = "module."

@@ -11,16 +11,14 @@ from celestialkeras.errors import ModelError
 from celestialkeras.models.applications import BATCH_NORM_MOMENTUM, standard_layers
 from celestialkeras.models.head import check_head, classifier, hidden_layers, pooled
 from celestialkeras.models.pretrained import CENTRED, FRESH, IMAGENET, Donor, start_from
-from celestialkeras.models.registry import FULL_INPUT_SHAPE, InputRule, register
-
-RULE = InputRule(minimum_side=32, multiple_of=1, reason="five halvings leave nothing of a shorter side")
+from celestialkeras.models.registry import FULL_INPUT_SHAPE, HALVED_FIVE_TIMES, register
 
 
 @register(
     "vgg16",
     source="Simonyan and Zisserman 2015, arXiv:1409.1556; compared with by Zhang et al. 2024",
     summary="baseline: thirteen 3x3 convolutions, two hidden dense layers",
-    rule=RULE,
+    rule=HALVED_FIVE_TIMES,
 )
 def vgg16(
     input_shape: tuple[int, int, int] = FULL_INPUT_SHAPE,
@@ -56,7 +54,7 @@ def vgg16(
     Raises:
         ModelError: The input shape or an option is refused, or the weights cannot be had or do not fit.
     """
-    RULE.check(input_shape)
+    HALVED_FIVE_TIMES.check(input_shape)
     check_head(classes, hidden_units, dropout)
     if batch_norm and weights == IMAGENET:
         raise ModelError(
