@@ -35,12 +35,14 @@ class Ancestor:
         run: The run that the file belongs to; None if it belongs to none, or the run is gone.
         derivation: How it was made from the one before; None for the first.
         state: Whether the file is still what the next model was made from.
+        sha256: SHA-256 of the file as it is now; None where it is missing.
     """
 
     model: Path
     run: Run | None
     derivation: Derivation | None
     state: State
+    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -86,18 +88,20 @@ def trace(run: Run) -> list[Ancestor]:
     Raises:
         RunError: The run has no model yet, or a `derivation.json` cannot be read.
     """
-    model, state = run.require_model(), State.WHOLE
+    model = run.require_model()
+    digest, state = _digest(model), State.WHOLE
     found: list[Ancestor] = []
     # A run that was made again under its old name may descend from its own descendant.
     while all(model.resolve() != one.model.resolve() for one in found):
         beside = Run(model.parent)
         owner = beside if beside.config.is_file() and beside.model.name == model.name else None
         derivation = read_derivation(owner) if owner else None
-        found.append(Ancestor(model, owner, derivation, state))
+        found.append(Ancestor(model, owner, derivation, state, digest))
         if derivation is None:
             break
         model = Path(derivation.parent)
-        state = _state(model, derivation.parent_sha256)
+        digest = _digest(model)
+        state = _state(digest, derivation.parent_sha256)
     return found[::-1]
 
 
@@ -106,11 +110,10 @@ def standing(ancestor: Ancestor) -> Standing | None:
     from celestialkeras.evaluation.predictor import load_model
     from celestialkeras.models.cost import model_cost
 
-    if ancestor.state is State.MISSING:
+    if ancestor.sha256 is None:
         return None
     model = ancestor.model
-    digest = sha256_of(model)
-    accuracy = {split: read_accuracy(model.parent, split, digest) for split in ("validation", "test")}
+    accuracy = {split: read_accuracy(model.parent, split, ancestor.sha256) for split in ("validation", "test")}
     if ancestor.run is not None and accuracy["validation"] is None:
         accuracy["validation"] = _accuracy_in_training(ancestor.run)
     try:
@@ -152,7 +155,11 @@ def _accuracy_in_training(run: Run) -> Accuracy | None:
         return None
 
 
-def _state(model: Path, sha256: str) -> State:
-    if not model.is_file():
+def _digest(model: Path) -> str | None:
+    return sha256_of(model) if model.is_file() else None
+
+
+def _state(found: str | None, expected: str) -> State:
+    if found is None:
         return State.MISSING
-    return State.WHOLE if sha256_of(model) == sha256 else State.ALTERED
+    return State.WHOLE if found == expected else State.ALTERED

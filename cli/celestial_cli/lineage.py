@@ -21,7 +21,6 @@ from celestialkeras.training.run import open_run
 
 if TYPE_CHECKING:
     from celestialkeras.training.lineage import Accuracy, Ancestor, Standing
-    from celestialkeras.training.run import Run
 
 _ABSENT = "-"
 
@@ -44,7 +43,7 @@ def lineage(run: Path | None, as_json: bool) -> None:
     import_tensorflow("counting the work of models")
     from celestialkeras.training.lineage import standing, trace
 
-    steps = [_Step(ancestor, standing(ancestor), _artifacts(ancestor.run)) for ancestor in trace(found)]
+    steps = [_Step(ancestor, standing(ancestor), _artifacts(ancestor)) for ancestor in trace(found)]
     if as_json:
         print_json({"run": str(found.folder), "steps": [step.to_json() for step in steps]})
         return
@@ -143,12 +142,11 @@ class _Step:
         }
 
 
-def _artifacts(run: Run | None) -> list[_ArtifactFigures]:
-    folder = artifacts_folder(run) if run else None
-    if run is None or folder is None or not folder.is_dir():
+def _artifacts(ancestor: Ancestor) -> list[_ArtifactFigures]:
+    folder = artifacts_folder(ancestor.run) if ancestor.run else None
+    if folder is None or not folder.is_dir():
         return []
-    digest = sha256_of(run.model) if run.model.is_file() else None
-    return [_figures(path, digest) for path in sorted(folder.iterdir()) if is_artifact(path)]
+    return [_figures(path, ancestor.sha256) for path in sorted(folder.iterdir()) if is_artifact(path)]
 
 
 def _figures(artifact: Path, model_sha256: str | None) -> _ArtifactFigures:

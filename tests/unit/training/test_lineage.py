@@ -41,8 +41,12 @@ def chain(options, tmp_path):
 
 
 def test_the_chain_begins_with_the_first_ancestor(chain):
-    assert trace(chain[2][0]) == [Ancestor(run.model.resolve(), run, how, State.WHOLE) for run, how in chain]
-    assert trace(chain[0][0]) == [Ancestor(chain[0][0].model, chain[0][0], None, State.WHOLE)]
+    assert trace(chain[2][0]) == [
+        Ancestor(run.model.resolve(), run, how, State.WHOLE, sha256_of(run.model)) for run, how in chain
+    ]
+    assert trace(chain[0][0]) == [
+        Ancestor(chain[0][0].model, chain[0][0], None, State.WHOLE, sha256_of(chain[0][0].model))
+    ]
 
 
 def test_an_altered_parent_is_said_and_the_chain_goes_on(chain):
@@ -83,7 +87,7 @@ def test_a_file_of_no_run_is_an_ancestor_too(options, tmp_path):
     with pytest.raises(RunError, match="child: no model yet"):
         trace(run)
     finish_without_training(run)
-    assert trace(run)[0] == Ancestor(given, None, None, State.WHOLE)
+    assert trace(run)[0] == Ancestor(given, None, None, State.WHOLE, sha256_of(given))
 
 
 def test_size_and_work_are_those_of_the_file(chain):
