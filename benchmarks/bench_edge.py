@@ -23,7 +23,7 @@ from celestial_edge.compress.quantize import QuantizeOptions, make_artifacts
 from celestial_edge.device.bench import ArtifactBench, BenchOptions, bench
 from celestial_edge.device.machine import describe_machine
 from celestial_edge.device.runtime import Classifier
-from celestial_edge.recipes import FLOAT32, INT16_MACS, LAYOUTS, PLAIN, RECIPES, STATIC_INT8, STATIC_INT16, WHOLE
+from celestial_edge.recipes import FLOAT32, INT16_MACS, LAYOUTS, RECIPES, STATIC_INT8, STATIC_INT16, WHOLE
 from celestialkeras.errors import ExportError
 from celestialkeras.evaluation.evaluate import evaluate, frame_batches
 from celestialkeras.evaluation.gate import compare
@@ -91,7 +91,7 @@ def main(runs: tuple[Path, ...], fits: Path | None, folder: Path, frames: int, t
 def _artifacts(run: Run, folder: Path) -> list[Path]:
     """Makes what is missing: int8 in each layout, and each other recipe in the layout that any runtime takes."""
     dataset = open_dataset(run.options().data)
-    wanted = [(STATIC_INT8, layout) for layout in (PLAIN, *(one for one in LAYOUTS if one != PLAIN))]
+    wanted = [(STATIC_INT8, layout) for layout in LAYOUTS]
     wanted += [(recipe, WHOLE) for recipe in RECIPES if recipe not in (STATIC_INT8, FLOAT32)]
     made = []
     for recipe, layout in wanted:

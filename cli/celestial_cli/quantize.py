@@ -120,16 +120,16 @@ def _train(parent: Parent, training: dict[str, Any], asked: dict[str, Any], name
 
 
 def _print(result: QuantizeResult, recipe: str, as_json: bool) -> None:
-    from celestialkeras.evaluation.gate import Outcome
-    from celestialkeras.evaluation.report import judgement_to_json, percent
+    from celestial_edge.compress.quantize import gate_to_json
+    from celestialkeras.evaluation.report import percent
 
-    overruled = result.judgement.outcome is Outcome.FAIL
+    gate = gate_to_json(result.judgement)
     if as_json:
         print_json(
             {
                 "artifact": str(result.artifact),
                 "float_artifact": str(result.float_artifact),
-                "gate": {**judgement_to_json(result.judgement), "overruled": overruled},
+                "gate": gate,
             }
         )
         return
@@ -147,6 +147,6 @@ def _print(result: QuantizeResult, recipe: str, as_json: bool) -> None:
         ["gate", result.judgement.outcome.value, result.judgement.reason],
     ]
     print_table(f"{result.artifact}", ["what", "value", "note"], rows)
-    if overruled:
+    if gate["overruled"]:
         say("warning: the gate failed and was overruled by --allow-drop; the card says so")
     say("next: celestial bench --tflite")

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from celestial_edge.card import Card, GoldenFrames, InputContract, hash_files, write_card, write_golden
+from celestial_edge.card import Card, InputContract
 from celestial_edge.compress.magnitude import compressed_bytes
 from celestial_edge.compress.network import Network
-from celestial_edge.compress.quantize import balanced_frames
+from celestial_edge.compress.quantize import balanced_frames, write_artifact
 from celestial_edge.device.bench import BenchOptions, bench
-from celestial_edge.recipes import STATIC_INT8, WHOLE
+from celestial_edge.recipes import RECIPES, STATIC_INT8, WHOLE
 from celestialkeras.errors import ExportError
 from celestialkeras.evaluation.evaluate import frame_batches
-from celestialkeras.evaluation.predictor import KerasPredictor, binning_of
+from celestialkeras.evaluation.predictor import binning_of
 from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.models.cost import model_cost
 
@@ -68,11 +66,12 @@ def measure_costs(
         ModelError: A model is not built for a whole binning of the data set's frames.
         ExportError: A model cannot be converted, or the data set has no training frames.
     """
+    options = options or BenchOptions()
     with tempfile.TemporaryDirectory() as root:
         folders = [Path(root) / str(number) for number in range(len(models))]
         for model, folder in zip(models, folders, strict=True):
-            _write_artifact(model, dataset, folder)
-        report = bench(folders, options or BenchOptions())
+            _write_artifact(model, dataset, folder, options.threads)
+        report = bench(folders, options)
         return [
             MeasuredCost(
                 parameters=counted.total,
@@ -88,16 +87,13 @@ def measure_costs(
         ]
 
 
-def _write_artifact(model: Any, dataset: LcidDataset, folder: Path) -> None:
+def _write_artifact(model: Any, dataset: LcidDataset, folder: Path, threads: int) -> None:
     binning = binning_of(model, dataset.shape)
     records = balanced_frames(dataset.records("train"), _CALIBRATION_FRAMES, seed=0)
     if not records:
         raise ExportError(f"{dataset.folder}: has no training frames; build it with a share for each side")
     (frames,) = frame_batches(dataset, records, binning, batch_size=len(records))
     folder.mkdir()
-    layout, segments = Network(model, list(frames.codes), WHOLE).write(folder, STATIC_INT8)
-    labels = np.array([observation.label_code for observation in frames.observations], np.int64)
-    write_golden(folder, GoldenFrames(frames.codes, KerasPredictor(model).logits(frames.codes), labels))
-    contract = InputContract(dataset.shape, binning, "int8", dataset.stretch)
-    card = Card(model.name, STATIC_INT8, contract, 1.0, {}, {}, {}, layout, segments)
-    write_card(folder, replace(card, files=hash_files(folder)))
+    contract = InputContract(dataset.shape, binning, RECIPES[STATIC_INT8].activations, dataset.stretch)
+    card = Card(model.name, STATIC_INT8, contract, 1.0, {}, {}, {})
+    write_artifact(folder, card, Network(model, list(frames.codes), WHOLE), frames, threads)

@@ -33,6 +33,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -142,7 +143,7 @@ def make_artifacts(
     """
     options = options or QuantizeOptions()
     model_path, folder = Path(model_path), Path(folder)
-    original = Path(original) if original else model_path
+    digest = sha256_of(model_path)
     model = load_model(model_path)
     check_recipe(model, options.recipe, options.layout)
     binning = binning_of(model, dataset.shape)
@@ -152,8 +153,8 @@ def make_artifacts(
         missing = "training" if not calibration else "validation"
         raise ExportError(f"{dataset.folder}: has no {missing} frames; build it with a share for each side")
     provenance = {
-        "model_sha256": sha256_of(model_path),
-        "original_sha256": sha256_of(original),
+        "model_sha256": digest,
+        "original_sha256": sha256_of(Path(original)) if original else digest,
         "data_sha256": dataset.digest,
         "calibration_sha256": _calibration_digest(calibration),
         "calibration_frames": len(calibration),
@@ -167,7 +168,7 @@ def make_artifacts(
     golden_records = [record for record in first if record is not None]
     (golden,) = frame_batches(dataset, golden_records, binning, batch_size=len(golden_records))
     discard_partials(folder)
-    before = evaluate(KerasPredictor(original), frame_batches(dataset, validation, binning))
+    before = evaluate(KerasPredictor(original or model), frame_batches(dataset, validation, binning))
     network = Network(model, [dataset.codes(record, binning) for record in calibration], options.layout)
 
     # Both take their names together: a half-done run must not leave artifacts of two models side by side.
@@ -176,22 +177,26 @@ def make_artifacts(
             partial = names.enter_context(_replacing_folder(folder / FLOAT32))
             in_float = replace(contract, dtype=RECIPES[FLOAT32].activations)
             beside = replace(card, recipe=FLOAT32, input=in_float, accuracy={"before": to_json(before)})
-            _write(partial, beside, network, golden, options.threads)
+            write_artifact(partial, beside, network, golden, options.threads)
         partial = names.enter_context(_replacing_folder(folder / options.recipe))
-        card, classifier = _write(partial, card, network, golden, options.threads)
+        card, classifier = write_artifact(partial, card, network, golden, options.threads)
         after = evaluate(classifier, frame_batches(dataset, validation, binning))
         judgement = judge(compare(before.predictions, after.predictions), options.max_drop)
-        failed = judgement.outcome is Outcome.FAIL
-        if failed and not options.allow_drop:
+        if judgement.outcome is Outcome.FAIL and not options.allow_drop:
             # Those of an earlier model would pass for this one's.
             for recipe in (FLOAT32, options.recipe):
                 shutil.rmtree(folder / recipe, ignore_errors=True)
             raise QualityGateError(
                 f"{model_path}: {judgement.reason}; no artifact was left under its name (--allow-drop keeps it)"
             )
-        gate = {**judgement_to_json(judgement), "overruled": failed}
-        write_card(partial, replace(card, accuracy={"before": to_json(before), "after": to_json(after), "gate": gate}))
+        accuracy = {"before": to_json(before), "after": to_json(after), "gate": gate_to_json(judgement)}
+        write_card(partial, replace(card, accuracy=accuracy))
     return QuantizeResult(folder / options.recipe, folder / FLOAT32, judgement, before, after)
+
+
+def gate_to_json(judgement: Judgement) -> dict[str, Any]:
+    """What the gate said of an artifact that was kept: one that failed it was overruled."""
+    return {**judgement_to_json(judgement), "overruled": judgement.outcome is Outcome.FAIL}
 
 
 def balanced_frames(records: Sequence[Record], count: int, seed: int) -> list[Record]:
@@ -214,8 +219,24 @@ def balanced_frames(records: Sequence[Record], count: int, seed: int) -> list[Re
     return list(itertools.islice(turns, count))
 
 
-def _write(partial: Path, card: Card, network: Network, golden: FrameBatch, threads: int) -> tuple[Card, Classifier]:
-    """Fills an artifact folder: what the golden frames must give is what the artifact gives here."""
+def write_artifact(
+    partial: Path, card: Card, network: Network, golden: FrameBatch, threads: int
+) -> tuple[Card, Classifier]:
+    """Fills an artifact folder: what the golden frames must give is what the artifact gives here.
+
+    Args:
+        partial: The folder, empty.
+        card: The card as far as it is known: without layout, segments and hashes.
+        network: The network, which writes its graphs.
+        golden: Frames of the network's size.
+        threads: Threads of the interpreter.
+
+    Returns:
+        The card as it was written, and the artifact, loaded.
+
+    Raises:
+        ExportError: The model cannot be converted, or XNNPACK does not take all of it where the recipe promises that.
+    """
     layout, segments = network.write(partial, card.recipe)
     card = replace(card, layout=layout, segments=segments)
     write_card(partial, replace(card, files=hash_files(partial)))

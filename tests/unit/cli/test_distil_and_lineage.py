@@ -6,11 +6,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import click
 import keras
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from keras import layers
 
 from celestial_cli.bench import bench, bench_record
@@ -19,24 +17,16 @@ from celestial_cli.evaluate import evaluate
 from celestial_cli.lineage import lineage
 from celestial_cli.quantize import quantize
 from celestial_cli.train import train
-from celestialkeras.errors import CelestialError, ModelError, RunError
+from celestialkeras.errors import ModelError, RunError
 from celestialkeras.files import sha256_of
 from celestialkeras.lcid.dataset import open_dataset
 from celestialkeras.training.derived import Derivation, derive_run, finish_without_training, read_derivation
 from celestialkeras.training.options import TrainOptions
 from celestialkeras.training.run import Run, create_run, open_run
 from small_datasets import DatasetFactory
+from verbs import invoke
 
 SHAPE = (64, 128)
-
-
-def invoke(verb: click.Command, *arguments: object) -> Result:
-    """Runs a verb; the project's errors come out as they are, which `main` would turn into a line."""
-    result = CliRunner().invoke(verb, [*map(str, arguments)])
-    if isinstance(result.exception, CelestialError):
-        raise result.exception
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-    return result
 
 
 def network(filters: int, binning: int = 1) -> keras.Model:

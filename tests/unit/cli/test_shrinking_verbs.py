@@ -6,32 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-import click
 import keras
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from keras import layers
 
 from celestial_cli.factorize import factorize
 from celestial_cli.prune import prune
-from celestialkeras.errors import CelestialError, ModelError, RunError
+from celestialkeras.errors import ModelError, RunError
 from celestialkeras.files import sha256_of
 from celestialkeras.lcid.dataset import open_dataset
 from celestialkeras.training.options import TrainOptions
 from celestialkeras.training.run import Run, create_run, open_run
 from small_datasets import DatasetFactory
+from verbs import invoke
 
 SHAPE = (64, 128)
-
-
-def invoke(verb: click.Command, *arguments: object) -> Result:
-    """Runs a verb; the project's errors come out as they are, which `main` would turn into a line."""
-    result = CliRunner().invoke(verb, [*map(str, arguments)])
-    if isinstance(result.exception, CelestialError):
-        raise result.exception
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-    return result
 
 
 @pytest.fixture
