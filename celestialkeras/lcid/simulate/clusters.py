@@ -29,10 +29,10 @@ _GASLESS_AGE = 1.0e7
 def globular_magnitude(rng: np.random.Generator) -> float:
     """Draws a globular cluster's absolute V magnitude.
 
-    Three fifths are of the Milky Way's luminosities (Harris 1996), two fifths among the most luminous that are known:
-    those are seen from afar, and their stars melt into glow.
+    Most are of the Milky Way's luminosities (Harris 1996), 15 in 100 among the most luminous that are known: those are
+    seen from afar, and their stars melt into glow.
     """
-    if rng.random() < 0.6:
+    if rng.random() < 0.85:
         return float(np.clip(rng.normal(-7.4, 1.2), -9.8, -4.5))
     return float(rng.normal(-10.0, 0.6))
 
