@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed to train: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,data,simulate,onnx,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,data,simulate,sign,onnx,dev]'
 	@touch $@
 
 # The main job as a user types it, in a folder of its own.
@@ -44,6 +44,7 @@ slow: setup
 bench: demo
 	$(BIN)/python benchmarks/bench_decode.py
 	$(BIN)/python benchmarks/bench_simulate.py --frames 30
+	$(BIN)/python benchmarks/bench_pipeline.py demo/celestial-data/demo/frames/manifest.csv
 	cd demo && ../$(BIN)/python ../benchmarks/bench_edge.py runs/latest --fits $$(ls celestial-data/demo/frames/*_raw.fits | head -n 1)
 
 clean:

@@ -27,6 +27,7 @@ from keras import layers
 from celestialkeras.errors import ModelError
 from celestialkeras.models.cost import leaf_layers
 from celestialkeras.models.head import FEATURES
+from celestialkeras.models.keras_file import check_standard_layers
 
 FRESH = "fresh"
 """The value of the option `weights` that leaves a network as its initializers made it."""
@@ -143,6 +144,7 @@ def _load(path: Path, donor: Donor, name: str) -> keras.Model:
         raise ModelError(f"Keras publishes no weights file of {name}; give a .keras file of this network. {received}")
     try:
         if path.suffix == ".keras" or donor.build is None:
+            check_standard_layers(path)
             return keras.models.load_model(path, compile=False, safe_mode=True)
         source = donor.build(None)
         source.load_weights(path)

@@ -86,7 +86,8 @@ def _read_pt(path: Path) -> State:
         content = torch.load(path, map_location="cpu", weights_only=True)
     # PyTorch passes on whatever its unpickler meets: any of it means that this file gives no state dict.
     except Exception as error:
-        cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        # The first sentence tells the cause; those after it tell how to run the file's code all the same.
+        cause = (str(error).strip().splitlines() or [type(error).__name__])[0].partition(". ")[0].rstrip(".")
         raise ModelError(
             f"{path}: cannot be read with weights_only=True, which runs no code of the file; save model.state_dict()"
             f" alone. Received: {cause}"

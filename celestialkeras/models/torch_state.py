@@ -25,8 +25,9 @@ from celestialkeras.models.hr_celestialnet import DENSE_UNITS, STAGES, hr_celest
 from celestialkeras.models.state_file import State, read_state
 from celestialkeras.models.width import scaled
 
-# What a state dict of several graphics cards (`DataParallel`) has before every name.
-_WRAPPER = "module."
+# What the state dicts of `torch.compile` and of several graphics cards (`DataParallel`) have before every name, in the
+# order in which one wrapped in both has them.
+_WRAPPERS = ("_orig_mod.", "module.")
 
 # Counts of batches, which nothing here needs; files written by hand leave them out.
 _UNUSED = "num_batches_tracked"
@@ -208,9 +209,10 @@ def _shapes(width: float, positions: int, classes: int) -> dict[str, tuple[int, 
 
 
 def _unwrapped(state: State) -> State:
-    if not all(name.startswith(_WRAPPER) for name in state):
-        return state
-    return {name.removeprefix(_WRAPPER): tensor for name, tensor in state.items()}
+    for wrapper in _WRAPPERS:
+        if all(name.startswith(wrapper) for name in state):
+            state = {name.removeprefix(wrapper): tensor for name, tensor in state.items()}
+    return state
 
 
 def _check_names(state: State) -> None:

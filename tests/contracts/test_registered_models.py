@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from celestialkeras.models.listing import count_model, read_listing
 from celestialkeras.models.registry import build_model, get_model, list_models
 
 # A process that knows Keras and nothing of this project.
@@ -94,6 +95,15 @@ def test_tells_where_it_comes_from(name):
     assert re.search(r"\d{4}|our|this project", entry.source)
     assert entry.summary
     assert "\n" not in entry.summary
+
+
+def test_the_listing_says_what_counting_gives(name):
+    (listed,) = [one for one in read_listing() if one.name == name]
+    assert listed == count_model(name), "python benchmarks/list_models.py writes the listing anew"
+
+
+def test_the_listing_names_every_network():
+    assert [one.name for one in read_listing()] == list_models()
 
 
 def test_is_functional_of_standard_layers_only(model):

@@ -55,8 +55,8 @@ CONFOUNDED_SHARES = {"galaxy": {"ACS/WFC": 0.317, "WFC3/UVIS": 0.683}, "NSC": {"
 galaxies and 743 NSC, of which "ACS is NSC, UVIS is galaxy" names 79.37 %."""
 
 _INSTRUMENT_CARDS = {"ACS/WFC": 2, "WFC3/UVIS": 2, "CSST/MSC": 1}
-# Radii that hold most of what is seen, arcseconds, lowest and highest; a chip of ACS is 102 by 205. Both classes cover the
-# same range: with nebulae twice as large as galaxies, whether light reaches the border of a frame told 78 % of them.
+# Radii that hold most of what is seen, arcseconds, lowest and highest; a chip of ACS is 102 by 205. Both classes cover
+# the same range: with nebulae twice as large as galaxies, whether light reaches a frame's border told 78 % of them.
 _RADII = {
     "spiral": (45.0, 260.0),
     "elliptical": (40.0, 200.0),

@@ -67,7 +67,7 @@ def power_law(rng: np.random.Generator, count: int, index: float, low: float, hi
 
 
 def resolved_share(rng: np.random.Generator) -> float:
-    """Light of a galaxy's single stars over that of its glow: little in most, about as much in the nearest 30 in 100."""
+    """Light of a galaxy's single stars over that of its glow: little in most, about as much in the nearest 30 %."""
     if rng.random() < 0.3:
         return float(rng.uniform(0.3, 1.2))
     return float(0.02 + 0.3 * rng.random() ** 2)

@@ -19,7 +19,7 @@ from celestialkeras.models.vggnet import vgg16
 
 @pytest.mark.parametrize(
     ("name", "trainable", "gmac"),
-    [("alexnet", 21_567_522, 10.95), ("resnet18", 11_171_266, 18.13), ("vgg16", 33_608_514, 159.77)],
+    [("alexnet", 21_567_522, 10.95), ("resnet18", 11_171_266, 18.13), ("vgg16_bn", 33_608_514, 159.77)],
 )
 def test_costs_at_a_frame_binned_by_four(name, trainable, gmac):
     cost = registered_cost(name, (512, 1024, 1))

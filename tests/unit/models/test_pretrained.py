@@ -11,11 +11,14 @@ from keras import layers
 from celestialkeras.errors import ModelError
 from celestialkeras.models.cost import registered_cost
 from celestialkeras.models.head import classifier, pooled
+from celestialkeras.models.modern import mobilenet_v3_small
 from celestialkeras.models.pretrained import CENTRED, SIGNED, STANDARDIZED, Donor, start_from
-from celestialkeras.models.registry import build_model
+from celestialkeras.models.registry import build_model, get_model, list_models
 from celestialkeras.models.resnet import resnet18
 from celestialkeras.models.vggnet import vgg16
+from published_weights import assert_mobilenet_starts_from, go_offline, write_published
 
+WITHOUT_PUBLISHED_WEIGHTS = {"alexnet", "resnet18", "vgg16_bn"}
 ENCODINGS = {"centred": CENTRED, "signed": SIGNED, "standardized": STANDARDIZED}
 
 
@@ -83,14 +86,15 @@ def test_progress_of_a_download_is_kept_from_stdout(capsys):
     assert "Downloading" in told.err
 
 
-def test_networks_without_published_weights_say_so():
-    with pytest.raises(ModelError, match="no ImageNet weights of resnet18 are published with Keras; give `weights`"):
-        resnet18((32, 32, 1), width=0.05, weights="imagenet")
-
-
-def test_imagenet_and_batch_normalised_vgg16_do_not_go_together():
-    with pytest.raises(ModelError, match="ask for `batch_norm=False` with them"):
-        vgg16((32, 32, 1), weights="imagenet")
+@pytest.mark.parametrize("name", [name for name in list_models() if "weights" in get_model(name).options])
+def test_imagenet_can_be_asked_of_every_baseline(name, tmp_path, monkeypatch):
+    go_offline(monkeypatch, tmp_path)
+    cause = r"cannot be fetched \(URL fetch failure on https://.*\.h5.*no route to host\); .* copy that \.h5 file here"
+    if name in WITHOUT_PUBLISHED_WEIGHTS:
+        cause = r"are published with Keras; give `weights` a \.keras file of this network, or 'fresh'\."
+    with pytest.raises(ModelError, match=f"ImageNet weights of {name} {cause}") as caught:
+        build_model(name, (96, 96, 1), weights="imagenet")
+    assert str(caught.value).endswith("Received: weights='imagenet'")
 
 
 def test_a_file_of_the_same_network_is_taken_up_to_the_head(tmp_path):
@@ -106,13 +110,48 @@ def test_a_file_of_the_same_network_is_taken_up_to_the_head(tmp_path):
 def test_files_as_keras_publishes_them_are_taken(tmp_path):
     published = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
     published.save_weights(tmp_path / "vgg16.weights.h5")
-    model = vgg16((32, 32, 1), batch_norm=False, hidden_units=4, weights=str(tmp_path / "vgg16.weights.h5"))
+    model = vgg16((32, 32, 1), hidden_units=4, weights=str(tmp_path / "vgg16.weights.h5"))
     kernel, bias = published.get_layer("block1_conv1").get_weights()
     found = model.get_layer("block1_conv1").get_weights()
     np.testing.assert_allclose(found[0][:, :, 0], 255 * kernel.sum(axis=2), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(found[1], bias + np.einsum("hwcf,c->f", kernel, CENTRED.offset), rtol=1e-4, atol=1e-4)
     last = (network.get_layer("block5_conv3").get_weights()[0] for network in (model, published))
     np.testing.assert_array_equal(*last)
+
+
+@pytest.fixture(scope="module")
+def published_mobilenet():
+    keras.utils.set_random_seed(6)
+    return keras.applications.MobileNetV3Small((64, 64, 3), include_top=False, weights=None)
+
+
+@pytest.fixture(scope="module")
+def legacy_file(published_mobilenet, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("published")
+    return write_published(published_mobilenet, folder / "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5")
+
+
+def test_files_of_older_keras_are_taken(published_mobilenet, legacy_file):
+    model = mobilenet_v3_small((64, 64, 1), hidden_units=4, weights=str(legacy_file))
+    assert_mobilenet_starts_from(published_mobilenet, model)
+
+
+def test_files_that_keras_has_fetched_are_taken(published_mobilenet, legacy_file, monkeypatch):
+    asked = []
+
+    def fetched(name, *_, **__):
+        asked.append(name)
+        return str(legacy_file)
+
+    monkeypatch.setattr("keras.src.applications.mobilenet_v3.file_utils.get_file", fetched)
+    model = mobilenet_v3_small((64, 64, 1), hidden_units=4, weights="imagenet")
+    assert asked == [legacy_file.name]
+    assert_mobilenet_starts_from(published_mobilenet, model)
+
+
+def test_a_file_of_older_keras_for_another_network_is_refused(legacy_file):
+    with pytest.raises(ModelError, match=r"cannot be read as weights of vgg16 without its top \(Layer count mismatch"):
+        vgg16((32, 32, 1), hidden_units=4, weights=str(legacy_file))
 
 
 @pytest.mark.parametrize(

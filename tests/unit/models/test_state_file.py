@@ -226,14 +226,16 @@ def test_checkpoints_with_more_than_a_state_dict_are_refused(
 
 def test_what_pytorch_refuses_is_refused(tmp_path: Path, stand_in: Any) -> None:
     def load(*_: object, **__: object) -> None:
-        raise RuntimeError("Weights only load failed.\nRe-running `torch.load` with `weights_only` set to `False` ...")
+        raise RuntimeError(
+            "Weights only load failed. This file can still be loaded, \033[1mif you trust it\033[0m.\nRe-run"
+        )
 
     stand_in.load = load
     path = tmp_path / "state.pt"
     path.write_bytes(b"")
     assert refusal(path) == (
         "cannot be read with weights_only=True, which runs no code of the file; save model.state_dict() alone."
-        " Received: Weights only load failed."
+        " Received: Weights only load failed"
     )
 
 

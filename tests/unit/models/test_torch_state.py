@@ -158,10 +158,11 @@ def test_logits_in_the_other_order_are_put_right(small_state: dict[str, Any]) ->
         keras_network({}, network_of(empty_state(DIVISOR, 1, classes=3), SMALLEST), nsc_first=True)
 
 
-def test_counts_of_batches_may_be_left_out_and_a_wrapper_is_taken_off(
-    small_state: dict[str, Any], tmp_path: Path
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "_orig_mod.module."])
+def test_counts_of_batches_may_be_left_out_and_wrappers_are_taken_off(
+    wrapper: str, small_state: dict[str, Any], tmp_path: Path
 ) -> None:
-    bare = {f"module.{name}": tensor for name, tensor in small_state.items() if "num_batches" not in name}
+    bare = {f"{wrapper}{name}": tensor for name, tensor in small_state.items() if "num_batches" not in name}
     np.savez(tmp_path / "state.npz", **bare)
     result = import_torch(tmp_path / "state.npz", tmp_path / "model.keras", SMALLEST)
     assert result.entries == 78
