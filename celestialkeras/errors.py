@@ -173,3 +173,7 @@ class ExportError(CelestialError):
 
 class ArtifactError(CelestialError):
     """An artifact is missing, truncated, altered or foreign."""
+
+
+class WatchError(CelestialError):
+    """A folder cannot be watched, or what was decided cannot be written down."""

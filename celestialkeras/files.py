@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 PARTIAL_PREFIX = ".partial-"
 """How the temporary names begin; such files and folders outlive only a process that was killed while it wrote."""
@@ -67,8 +68,13 @@ def discard_partials(folder: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal, read in pieces of 1 MiB."""
-    digest = hashlib.sha256()
     with path.open("rb") as source:
-        while piece := source.read(1 << 20):
-            digest.update(piece)
+        return sha256_of_stream(source)
+
+
+def sha256_of_stream(source: BinaryIO) -> str:
+    """SHA-256 of what an open file holds from where it stands to its end, in hexadecimal, read in pieces of 1 MiB."""
+    digest = hashlib.sha256()
+    while piece := source.read(1 << 20):
+        digest.update(piece)
     return digest.hexdigest()

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from celestial_edge.card import MODEL_NAME, Card, GoldenFrames, InputContract, hash_files, write_card, write_golden
+from celestial_edge.card import MODEL_NAME, Card, InputContract, hash_files, write_card
 from celestial_edge.compress.export import export_tflite
 from celestial_edge.device.runtime import Classifier
+from celestial_edge.golden import GoldenFrames, write_golden
 from celestial_edge.recipes import FLOAT32, STATIC_INT8
-from celestialkeras.lcid.detectors import CHIP_HDUS
+from celestialkeras.lcid.detectors import CHIP_HDUS, WFC3_UVIS
 from celestialkeras.lcid.manifest import SPLITS, Observation
 from celestialkeras.lcid.shards import EncodedFrame, write_shard, write_summary
 from celestialkeras.lcid.stretch import Stretch
-from raw_files import RawFile
+from raw_files import RawFile, raw_counts
 from small_artifacts import BINNING, SHAPE, some_codes
 from small_datasets import DatasetFactory, SmallSplit
 
@@ -27,6 +28,15 @@ from small_datasets import DatasetFactory, SmallSplit
 @pytest.fixture(scope="session")
 def uvis_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return RawFile().write(tmp_path_factory.mktemp("uvis") / "iddt11fxq_raw.fits")
+
+
+@pytest.fixture(scope="session")
+def exposed_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A raw file with light on it: a bright patch on each chip."""
+    counts = {hdu: raw_counts(WFC3_UVIS, hdu) for hdu in CHIP_HDUS}
+    for chip in counts.values():
+        chip[600:1400, 1000:1900] += 30
+    return RawFile(counts=counts).write(tmp_path_factory.mktemp("exposed") / "iddt11fyq_raw.fits")
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from celestial_edge.card import Card, GoldenFrames, InputContract, hash_files, write_card, write_golden
+from celestial_edge.card import Card, InputContract, hash_files, write_card
 from celestial_edge.compress.network import Network
+from celestial_edge.golden import GoldenFrames, write_golden
 from celestialkeras.lcid.stretch import Stretch
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from celestialkeras.errors import MissingExtraError, ModelError
 from celestialkeras.lcid.manifest import LABELS
+from celestialkeras.models.keras_file import check_standard_layers
 
 if TYPE_CHECKING:
     import keras
@@ -97,7 +98,7 @@ class KerasPredictor:
 
 
 def load_model(path: str | Path) -> Any:
-    """Loads a `.keras` file in safe mode, which refuses serialized code.
+    """Loads a `.keras` file of standard layers, in safe mode, which refuses serialized code.
 
     Args:
         path: The file.
@@ -107,7 +108,7 @@ def load_model(path: str | Path) -> Any:
 
     Raises:
         MissingExtraError: Keras or TensorFlow is not installed.
-        ModelError: The file is missing, is not a `.keras` file or needs unsafe loading.
+        ModelError: The file is missing, is not a `.keras` file, or holds more than standard layers.
     """
     try:
         import keras
@@ -120,6 +121,7 @@ def load_model(path: str | Path) -> Any:
         raise ModelError(f"no such model; train one, or give the path of a .keras file. Received: {path}")
     if not zipfile.is_zipfile(path):
         raise ModelError(f"not a .keras file but something else under that name; save it again. Received: {path}")
+    check_standard_layers(path)
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     # Keras passes on whatever the archive's readers raise: any of it means that this file gives no model.

@@ -20,8 +20,8 @@ from celestialkeras.errors import (
     MissingExtraError,
 )
 from celestialkeras.files import PARTIAL_PREFIX, discard_partials, write_text
-from celestialkeras.lcid.frames import FRAME_SUFFIXES, Frame
-from celestialkeras.lcid.listed import read_listed_frame
+from celestialkeras.lcid.frames import Frame
+from celestialkeras.lcid.listed import find_listed_files, read_listed_frame
 from celestialkeras.lcid.manifest import SPLITS, Observation
 from celestialkeras.lcid.shards import SCHEMA, EncodedFrame, is_finished, write_shard, write_summary
 from celestialkeras.lcid.splits import split_by_object
@@ -30,10 +30,6 @@ from celestialkeras.workers import spread
 
 # 134 MB of codes a shard: small enough to lose little when a build is stopped, large enough for few files.
 _FRAMES_PER_SHARD = 16
-
-# Where several products of one exposure lie in a folder, the one that the paper uses comes first.
-_PRODUCTS = ("raw", "flc", "flt")
-
 
 RowEncoder = Callable[[Observation, Stretch], EncodedFrame]
 """Makes the codes of one manifest row, or raises a FrameError; a function of a module, since it travels to workers."""
@@ -67,7 +63,7 @@ class FitsFolder:
 
     def encoders(self, batches: Sequence[Sequence[Observation]]) -> list[RowEncoder]:
         """See `FrameSource.encoders`."""
-        paths = _find_files(self.folder)
+        paths = find_listed_files(self.folder)
         return [
             partial(_encode_file, self.folder, {row.obsid: paths[row.obsid] for row in batch if row.obsid in paths})
             for batch in batches
@@ -234,20 +230,6 @@ def _shards(plan: BuildPlan, folder: Path) -> Iterator[_ShardPlan]:
     encoders = plan.source.encoders([rows for _, rows in batches])
     for (name, rows), encode_row in zip(batches, encoders, strict=True):
         yield _ShardPlan(folder, name, rows, encode_row, plan.stretch)
-
-
-def _find_files(frames: Path) -> dict[str, Path]:
-    """The FITS file of each rootname below a folder."""
-    found: dict[str, tuple[int, Path]] = {}
-    for path in sorted(frames.rglob("*")):
-        if not path.name.endswith(FRAME_SUFFIXES):
-            continue
-        rootname, _, rest = path.name.partition("_")
-        product = rest.split(".")[0]
-        if product in _PRODUCTS:
-            candidate = (_PRODUCTS.index(product), path)
-            found[rootname] = min(found.get(rootname, candidate), candidate)
-    return {rootname: path for rootname, (_, path) in found.items()}
 
 
 def _build_shard(shard: _ShardPlan) -> None:

@@ -1,12 +1,32 @@
-"""The chip that a manifest row lists, read from its file and held against the row."""
+"""The chip that a manifest row lists: its file found in a folder, read, and held against the row.
+
+A row names no file but a rootname, which is looked up among the files that the folder holds: no row leads out of it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from celestialkeras.errors import MismatchedFrameError
-from celestialkeras.lcid.frames import Frame, read_frame
+from celestialkeras.lcid.frames import FRAME_SUFFIXES, Frame, read_frame
 from celestialkeras.lcid.manifest import Observation
+
+# Where several products of one exposure lie in a folder, the one that the paper uses comes first.
+_PRODUCTS = ("raw", "flc", "flt")
+
+
+def find_listed_files(folder: Path) -> dict[str, Path]:
+    """The FITS file of each rootname in a folder and its subfolders."""
+    found: dict[str, tuple[int, Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        if not path.name.endswith(FRAME_SUFFIXES):
+            continue
+        rootname, _, rest = path.name.partition("_")
+        product = rest.split(".")[0]
+        if product in _PRODUCTS:
+            candidate = (_PRODUCTS.index(product), path)
+            found[rootname] = min(found.get(rootname, candidate), candidate)
+    return {rootname: path for rootname, (_, path) in found.items()}
 
 
 def read_listed_frame(path: Path, row: Observation) -> Frame:

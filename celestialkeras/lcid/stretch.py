@@ -77,6 +77,24 @@ class Background:
     noise: float
 
 
+def sparse_sample(frame: Frame) -> npt.NDArray[np.float32]:
+    """Every 16th row and column of a chip, bias subtracted.
+
+    Args:
+        frame: The chip.
+
+    Returns:
+        `float32 (128, 256)` of a whole chip, DN (electrons for calibrated frames).
+    """
+    start = _SAMPLE_STEP // 2
+    sample = frame.data[start::_SAMPLE_STEP, start::_SAMPLE_STEP].astype(np.float32)
+    for (first, last), bias in zip(frame.channel_columns, frame.bias, strict=True):
+        # The first sampled column in the channel, and the first one beyond it.
+        columns = slice(max(-(-(first - start) // _SAMPLE_STEP), 0), max(-(-(last - start) // _SAMPLE_STEP), 0))
+        sample[:, columns] -= np.float32(bias)
+    return sample
+
+
 def estimate_background(frame: Frame) -> Background:
     """Sky and noise from every 16th row and column, robust against stars, cosmic rays and dead pixels.
 
@@ -90,12 +108,7 @@ def estimate_background(frame: Frame) -> Background:
     Returns:
         Sky and noise in the units of `frame.data`, bias subtracted; the noise is never zero.
     """
-    start = _SAMPLE_STEP // 2
-    sample = frame.data[start::_SAMPLE_STEP, start::_SAMPLE_STEP].astype(np.float32)
-    for (first, last), bias in zip(frame.channel_columns, frame.bias, strict=True):
-        # The first sampled column in the channel, and the first one beyond it.
-        columns = slice(max(-(-(first - start) // _SAMPLE_STEP), 0), max(-(-(last - start) // _SAMPLE_STEP), 0))
-        sample[:, columns] -= np.float32(bias)
+    sample = sparse_sample(frame)
     if frame.data.dtype == np.uint16:
         dither = (np.arange(sample.size, dtype=np.uint32) * _GOLDEN_RATIO).astype(np.float32) * np.float32(2**-32)
         sample += dither.reshape(sample.shape) - np.float32(0.5)

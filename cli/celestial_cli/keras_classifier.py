@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from celestial_edge.device.runtime import Verdict
+from celestial_edge.device.quality import judge_frame
+from celestial_edge.device.read_ahead import Chip, ChipResult, decide_many
+from celestial_edge.device.verdict import Verdict
 from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
 from celestialkeras.lcid.detectors import CHIP_SHAPE
-from celestialkeras.lcid.frames import read_frame
-from celestialkeras.lcid.stretch import Stretch, bin_codes, encode
+from celestialkeras.lcid.frames import Frame
+from celestialkeras.lcid.stretch import Stretch, bin_codes, encode, estimate_background
 
 
 class KerasClassifier:
-    """Reads, stretches and scores one chip at a time, as `celestial_edge.device.runtime.Classifier` does."""
+    """Reads, stretches and scores one chip at a time, as `celestial_edge.device.runtime.Classifier` does.
 
-    def __init__(self, path: Path) -> None:
+    Attributes:
+        abstain: Least probability that decides; None decides always.
+    """
+
+    def __init__(self, path: Path, abstain: float | None = None) -> None:
         model = load_model(path)
         self._binning = binning_of(model, CHIP_SHAPE)
         self._predictor = KerasPredictor(model)
+        self.abstain = abstain
 
-    def classify(self, source: Path, hdu: int) -> Verdict:
-        """Classifies one chip of a FITS file.
+    def classify_many(self, chips: Iterable[Chip]) -> Iterator[ChipResult]:
+        """Classifies chips one after another; see `celestial_edge.device.runtime.Classifier.classify_many`."""
+        return decide_many(chips, self._classify)
 
-        Raises:
-            FrameError: The file or chip cannot be used.
-        """
+    def _classify(self, frame: Frame) -> Verdict:
         marks = [time.perf_counter()]
-        frame = read_frame(source, hdu)
-        marks.append(time.perf_counter())
-        codes = bin_codes(encode(frame, Stretch()), self._binning)
+        background = estimate_background(frame)
+        quality = judge_frame(frame, background)
+        codes = bin_codes(encode(frame, Stretch(), background), self._binning)
         marks.append(time.perf_counter())
         logits = self._predictor.logits(codes[None])[0]
         marks.append(time.perf_counter())
-        stages = zip(("read", "stretch", "invoke"), marks, marks[1:], strict=False)
-        return Verdict.from_logits(logits.tolist(), {stage: 1e3 * (end - begin) for stage, begin, end in stages})
+        stages = zip(("stretch", "invoke"), marks, marks[1:], strict=False)
+        milliseconds = {stage: 1e3 * (end - begin) for stage, begin, end in stages}
+        return Verdict.from_logits(logits.tolist(), {"read": 0.0, **milliseconds}, quality, self.abstain)

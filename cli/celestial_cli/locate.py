@@ -6,8 +6,9 @@ run.
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,22 +18,56 @@ from celestial_cli.terminal import say
 from celestial_edge.card import CARD_NAME, read_card
 from celestial_edge.device.shipped import SHIPPED_MODEL, shipped_artifact
 from celestial_edge.recipes import RECIPES, STATIC_INT8
+from celestial_edge.trust import Trust
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import ArtifactError, DatasetError, ModelError, RunError
 from celestialkeras.files import sha256_of
 from celestialkeras.training.run import LATEST, RUNS, Run, open_run
 
 if TYPE_CHECKING:
-    from celestial_edge.device.runtime import Verdict
+    from celestial_edge.device.read_ahead import Chip, ChipResult
     from celestialkeras.lcid.dataset import LcidDataset
 
 
 class ChipClassifier(Protocol):
-    """FITS chip in, verdict out."""
+    """FITS chips in, verdicts out."""
 
-    def classify(self, source: Path, hdu: int) -> Verdict:
-        """Classifies one chip of a FITS file."""
+    abstain: float | None
+
+    def classify_many(self, chips: Iterable[Chip]) -> Iterator[ChipResult]:
+        """Classifies chips one after another, past bad ones."""
         ...
+
+
+def trust_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Adds `--expect` and `--public-key` to a verb that loads artifacts; it is given both as one `trust`."""
+
+    @click.option(
+        "--expect",
+        "expected",
+        metavar="SHA256",
+        multiple=True,
+        callback=_check_digests,
+        help="Take only the artifact whose card.json has this SHA-256; may be given for each of several.",
+    )
+    @click.option(
+        "--public-key",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Take only artifacts signed with the private part of this Ed25519 key (`celestial sign`).",
+    )
+    @functools.wraps(verb)
+    def trusting(*, expected: tuple[str, ...], public_key: Path | None, **options: object) -> None:
+        verb(trust=Trust(expected, public_key), **options)
+
+    return trusting
+
+
+def _check_digests(ctx: click.Context, param: click.Parameter, digests: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return Trust(digests).cards
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; `sha256sum card.json` prints them", ctx, param) from None
 
 
 def artifacts_folder(run: Run) -> Path:
@@ -56,26 +91,27 @@ def is_artifact(path: Path) -> bool:
     return (path / CARD_NAME).is_file()
 
 
-def find_artifacts(paths: Sequence[Path]) -> list[Path]:
+def find_artifacts(paths: Sequence[Path], trust: Trust | None = None) -> list[Path]:
     """The artifacts that paths name.
 
     Args:
         paths: Artifacts, or runs that stand for all of theirs, int8 first; none for the latest run, or the shipped
             artifact where there is no run.
+        trust: What those of runs must prove, whose cards are read here; None for nothing.
 
     Raises:
-        ArtifactError: A path is neither, or the run has no artifacts yet.
+        ArtifactError: A path is neither, the run has no artifacts yet, or one of them is not trusted.
         RunError: No path given, and the latest run is gone.
     """
     if not paths:
         run = _latest_run()
-        return _of_run(run) if run else [_shipped()]
+        return _of_run(run, trust) if run else [_shipped()]
     found: list[Path] = []
     for path in paths:
         if is_artifact(path):
             found.append(path)
         elif is_run(path):
-            found += _of_run(open_run(path))
+            found += _of_run(open_run(path), trust)
         else:
             raise ArtifactError(f"{path}: neither an artifact (it has no {CARD_NAME}) nor a run")
     return found
@@ -100,22 +136,26 @@ def find_model(path: Path | None) -> tuple[Path, Run | None]:
     return run.require_model(), run
 
 
-def find_classifier(path: Path | None, threads: int) -> tuple[ChipClassifier, str]:
+def find_classifier(
+    path: Path | None, threads: int, trust: Trust | None = None, abstain: float | None = None
+) -> tuple[ChipClassifier, str]:
     """Loads what a path names for classification, and says what it is.
 
     Args:
         path: An artifact, a `.keras` file, or a run, whose int8 artifact is taken before its model; None for the
             latest run, or the shipped artifact where there is no run.
         threads: Threads of the interpreter.
+        trust: What an artifact must prove; None for nothing.
+        abstain: Least probability that decides; None for what the artifact's card says.
 
     Raises:
         RunError: No path given, and the latest run is gone or has no model yet.
-        ArtifactError: The artifact is altered or foreign.
+        ArtifactError: The artifact is altered, foreign or not trusted.
         ModelError: The `.keras` file cannot be used.
     """
     if path is None:
         run = _latest_run()
-        path = _best_of_run(run) if run else _shipped()
+        path = _best_of_run(run, trust) if run else _shipped()
     elif path.suffix != ".keras" and not is_artifact(path):
         try:
             run = open_run(path)
@@ -123,24 +163,29 @@ def find_classifier(path: Path | None, threads: int) -> tuple[ChipClassifier, st
             raise ArtifactError(
                 f"{path}: neither an artifact (it has no {CARD_NAME}), nor a .keras file, nor a run"
             ) from error
-        path = _best_of_run(run)
+        path = _best_of_run(run, trust)
     if path.suffix == ".keras":
+        if trust is not None and trust.demands:
+            raise ArtifactError(
+                f"{path}: a .keras model has no card to expect or to be signed; quantize it, or leave out --expect and "
+                f"--public-key"
+            )
         import_tensorflow("a .keras model")
         from celestial_cli.keras_classifier import KerasClassifier
 
-        return KerasClassifier(path), str(path)
+        return KerasClassifier(path, abstain), str(path)
     from celestial_edge.device.runtime import Classifier
 
-    return Classifier(path, threads), str(path)
+    return Classifier(path, threads, trust, abstain), str(path)
 
 
-def check_fresh(artifact: Path, run: Run) -> Path:
+def check_fresh(artifact: Path, run: Run, trust: Trust | None = None) -> Path:
     """Refuses an artifact of an earlier model of its run, such as one that was trained on since.
 
     Raises:
-        ArtifactError: The run's model is another one than the artifact was made of.
+        ArtifactError: The run's model is another one than the artifact was made of, or the artifact is not trusted.
     """
-    card = read_card(artifact)
+    card = read_card(artifact, trust)
     # On a board the artifacts may come without the model.
     if run.model.is_file() and card.provenance.get("model_sha256") != sha256_of(run.model):
         again = "--int8" if card.recipe == STATIC_INT8 else f"--recipe {card.recipe}"
@@ -189,15 +234,15 @@ def _shipped() -> Path:
     return artifact
 
 
-def _best_of_run(run: Run) -> Path:
+def _best_of_run(run: Run, trust: Trust | None) -> Path:
     """A run's int8 artifact, or its model as long as there is none."""
     artifact = artifacts_folder(run) / STATIC_INT8
-    return check_fresh(artifact, run) if is_artifact(artifact) else run.require_model()
+    return check_fresh(artifact, run, trust) if is_artifact(artifact) else run.require_model()
 
 
-def _of_run(run: Run) -> list[Path]:
+def _of_run(run: Run, trust: Trust | None) -> list[Path]:
     folder = artifacts_folder(run)
-    found = [check_fresh(folder / recipe, run) for recipe in RECIPES if is_artifact(folder / recipe)]
+    found = [check_fresh(folder / recipe, run, trust) for recipe in RECIPES if is_artifact(folder / recipe)]
     if not found:
         raise ArtifactError(f"{run.folder}: no artifacts yet; `celestial quantize --int8` makes them")
     return found

@@ -20,15 +20,18 @@ _VERBS = {
     "train": ("celestial_cli.train:train", "Train a network; with no options, on simulated frames."),
     "distil": ("celestial_cli.distil:distil", "Train a student on a teacher's answers and the labels."),
     "evaluate": ("celestial_cli.evaluate:evaluate", "Accuracy with intervals, by object and by instrument."),
+    "compare": ("celestial_cli.compare:compare", "Train networks alike and judge them side by side, in one table."),
     "prune": ("celestial_cli.prune:prune", "Take filters out, or set weights to zero."),
     "factorize": ("celestial_cli.factorize:factorize", "Split dense layers in two thin ones."),
     "quantize": ("celestial_cli.quantize:quantize", "Make an artifact, int8 or another recipe, and judge it."),
     "export": ("celestial_cli.export:export", "Write ONNX, for TensorRT and ONNX Runtime."),
     "verify": ("celestial_cli.verify:verify", "Run an artifact's golden frames and compare."),
+    "sign": ("celestial_cli.sign:sign", "Sign an artifact's card, or make a pair of keys."),
     "lineage": ("celestial_cli.lineage:lineage", "What was done to get a model, and what each step cost and gave."),
     "profile": ("celestial_cli.profile:profile", "Count a network layer by layer and predict its peak memory."),
     "bench": ("celestial_cli.bench:bench", "Measure latency and memory of artifacts."),
-    "predict": ("celestial_cli.predict:predict", "Classify FITS files."),
+    "predict": ("celestial_cli.predict:predict", "Classify FITS files, folders and manifests."),
+    "watch": ("celestial_cli.watch:watch", "Classify every chip that arrives in a folder, each once."),
 }
 
 EXIT_FAILED = 1

@@ -2,86 +2,227 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from celestial_cli.locate import find_classifier
-from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
+from celestial_cli.locate import find_classifier, trust_options
+from celestial_cli.terminal import print_table, progress_bar, say, threads_option
 
 if TYPE_CHECKING:
-    from celestial_edge.device.runtime import Verdict
+    from celestial_edge.device.runtime import Chip, ChipResult, Verdict
+    from celestial_edge.trust import Trust
+    from celestialkeras.errors import FrameError
+
+_CSV_COLUMNS = (
+    *("file", "chip", "label", "probability", "logit_galaxy", "logit_nsc", "saturated_fraction", "light", "empty"),
+    *("low_signal", "reason", "message", "ms"),
+)
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
     help="Artifact, .keras file or run.  [default: runs/latest, or the shipped artifact]",
 )
-@click.option("--hdu", type=click.Choice(["1", "4"]), help="One chip only.  [default: both]")
+@click.option("--hdu", type=click.Choice(["1", "4"]), help="One chip only.  [default: both, or those of the manifest]")
+@click.option(
+    "--frames", type=click.Path(path_type=Path), help="Folder of a manifest's files.  [default: the manifest's]"
+)
+@click.option(
+    "--abstain",
+    type=click.FloatRange(0.5, 1),
+    metavar="P",
+    help="Leave undecided what is less probable than P.  [default: as the artifact's card says]",
+)
+@trust_options
 @threads_option
-@json_option
-def predict(files: tuple[Path, ...], model: Path | None, hdu: str | None, threads: int, as_json: bool) -> None:
-    """Classify FITS FILES: each chip, and each exposure by both its chips together.
+@click.option("--json", "as_json", is_flag=True, help="Print JSON Lines, one exposure a line, as they are decided.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one chip or exposure a line, as they are decided.")
+def predict(
+    paths: tuple[Path, ...],
+    model: Path | None,
+    hdu: str | None,
+    frames: Path | None,
+    abstain: float | None,
+    trust: Trust,
+    threads: int,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Classify PATHS: each chip, and each exposure by both its chips together.
 
-    Goes on past bad files and lists them; the exit code is then 1.
+    PATHS are FITS files, folders, whose .fits, .fits.gz and .fits.fz files are taken with those of their subfolders,
+    and manifests (.csv), whose rows are held against the files that they list.
+
+    Goes on past bad frames and lists them; the exit code is then 1.
     """
-    from celestial_edge.device.runtime import combine
-    from celestialkeras.errors import FrameError, FrameNotFoundError
-
-    classifier, source = find_classifier(model, threads)
-    hdus = [int(hdu)] if hdu else [1, 4]
-    exposures: list[dict[str, Any]] = []
-    bad: list[dict[str, Any]] = []
-    for file in files:
-        chips: dict[int, Verdict] = {}
-        for chip in hdus:
-            try:
-                chips[chip] = classifier.classify(file, chip)
-            except FrameError as error:
-                bad.append({"file": str(file), "hdu": chip, "reason": error.reason, "message": str(error)})
-                if isinstance(error, FrameNotFoundError):
-                    break
-        if chips:
-            exposures.append(
-                {
-                    "file": str(file),
-                    "chips": [{"hdu": chip, **_to_json(verdict)} for chip, verdict in chips.items()],
-                    "exposure": _to_json(combine(list(chips.values()))),
-                }
-            )
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv are two ways of saying the same; choose one")
+    exposures = list(_exposures(paths, [int(hdu)] if hdu else [1, 4], frames))
+    classifier, source = find_classifier(model, threads, trust, abstain)
+    results = classifier.classify_many(chain.from_iterable(exposures))
+    decided = (
+        _Exposure.of(exposure, list(islice(results, len(exposure))), classifier.abstain) for exposure in exposures
+    )
     if as_json:
-        print_json({"model": source, "exposures": exposures, "bad": bad})
+        bad = _print_json(decided, source)
+    elif as_csv:
+        bad = _print_csv(decided)
     else:
-        _print(exposures, bad, source)
+        bad = _print_table(decided, source, len(exposures))
     if bad:
+        say(f"{bad} of {sum(map(len, exposures))} chips could not be used")
         raise click.exceptions.Exit(1)
 
 
-def _print(exposures: list[dict[str, Any]], bad: list[dict[str, Any]], source: str) -> None:
-    rows = []
+@dataclass(frozen=True)
+class _Exposure:
+    """What came of a file.
+
+    Attributes:
+        file: The file.
+        chips: Verdicts by HDU.
+        together: The verdict of all of them; None where there is none.
+        bad: Errors by HDU.
+    """
+
+    file: Path
+    chips: dict[int, Verdict]
+    together: Verdict | None
+    bad: dict[int, FrameError]
+
+    @classmethod
+    def of(cls, exposure: Sequence[Chip], results: Sequence[ChipResult], abstain: float | None) -> _Exposure:
+        from celestial_edge.device.runtime import combine
+
+        chips = {result.chip.hdu: result.verdict for result in results if result.verdict}
+        bad = {result.chip.hdu: result.error for result in results if result.error}
+        return cls(exposure[0].path, chips, combine(list(chips.values()), abstain) if chips else None, bad)
+
+
+def _exposures(paths: Iterable[Path], hdus: Sequence[int], frames: Path | None) -> Iterator[list[Chip]]:
+    """The chips of each file that the paths name."""
+    from celestial_edge.device.runtime import Chip
+    from celestialkeras.lcid.frames import FRAME_SUFFIXES
+
+    for path in paths:
+        if path.suffix == ".csv":
+            yield from _listed(path, frames or path.parent, hdus)
+        elif path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.name.endswith(FRAME_SUFFIXES) and file.is_file())
+            if not files:
+                raise click.UsageError(f"{path}: the folder holds no file that ends in {', '.join(FRAME_SUFFIXES)}")
+            yield from ([Chip(file, hdu) for hdu in hdus] for file in files)
+        else:
+            # A file that is not there is not missed once for each chip.
+            yield [Chip(path, hdu) for hdu in hdus[: None if path.exists() else 1]]
+
+
+def _listed(manifest: Path, folder: Path, hdus: Sequence[int]) -> Iterator[list[Chip]]:
+    from celestial_edge.device.runtime import Chip
+    from celestialkeras.lcid.listed import find_listed_files
+    from celestialkeras.lcid.manifest import read_manifest
+
+    rows = [row for row in read_manifest(manifest) if row.hdu in hdus]
+    files = find_listed_files(folder)
+    exposures: dict[str, list[Chip]] = {}
+    for row in rows:
+        path = files.get(row.obsid, folder / f"{row.obsid}_raw.fits")
+        exposures.setdefault(row.obsid, []).append(Chip(path, row.hdu, row))
+    yield from exposures.values()
+
+
+def _print_json(exposures: Iterable[_Exposure], source: str) -> int:
+    bad = 0
     for exposure in exposures:
-        name = Path(exposure["file"]).name
-        rows += [[name, f"HDU {chip['hdu']}", *_cells(chip)] for chip in exposure["chips"]]
-        if len(exposure["chips"]) > 1:
-            rows.append([name, "both", *_cells(exposure["exposure"])])
+        record = {
+            "file": str(exposure.file),
+            "model": source,
+            "chips": [{"hdu": hdu, **verdict.to_json()} for hdu, verdict in exposure.chips.items()],
+            "exposure": exposure.together and exposure.together.to_json(),
+            "bad": [{"hdu": hdu, "reason": error.reason, "message": str(error)} for hdu, error in exposure.bad.items()],
+        }
+        click.echo(json.dumps(record, allow_nan=False))
+        bad += len(exposure.bad)
+    return bad
+
+
+def _print_csv(exposures: Iterable[_Exposure]) -> int:
+    bad = 0
+    _print_csv_row(_CSV_COLUMNS)
+    for exposure in exposures:
+        name = _printable(str(exposure.file))
+        for chip, verdict in _lines(exposure):
+            told = verdict.to_json()
+            quality = told["quality"]
+            _print_csv_row(
+                (
+                    *(name, chip, verdict.label, told["probability"], *(told["logits"] or ("", ""))),
+                    *(quality["saturated_fraction"], quality["light"], quality["empty"], quality["low_signal"]),
+                    *(verdict.reason, "", f"{verdict.milliseconds['total']:.3f}"),
+                )
+            )
+        for hdu, error in exposure.bad.items():
+            gaps = [""] * (len(_CSV_COLUMNS) - 5)
+            _print_csv_row((name, hdu, *gaps, error.reason, _printable(str(error)), ""))
+        bad += len(exposure.bad)
+    return bad
+
+
+def _print_csv_row(cells: Sequence[Any]) -> None:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    click.echo(line.getvalue())
+
+
+def _print_table(exposures: Iterable[_Exposure], source: str, total: int) -> int:
+    rows: list[list[str]] = []
+    bad: list[tuple[int, FrameError]] = []
+    with progress_bar("predict", "exposures") as report:
+        for done, exposure in enumerate(exposures, start=1):
+            name = _printable(exposure.file.name)
+            rows += ([name, _chip_name(chip), *_cells(verdict)] for chip, verdict in _lines(exposure))
+            bad += exposure.bad.items()
+            report(done, total)
     if rows:
-        print_table(f"Verdicts of {source}", ["file", "chip", "label", "probability", "ms"], rows)
-    for entry in bad:
-        say(f"bad frame, HDU {entry['hdu']} ({entry['reason']}): {entry['message']}")
+        columns = ["file", "chip", "label", "probability", "ms", "remarks"]
+        print_table(f"Verdicts of {source}", columns, rows)
+    for hdu, error in bad:
+        say(_printable(f"bad frame, HDU {hdu} ({error.reason}): {error}"))
+    return len(bad)
 
 
-def _cells(verdict: dict[str, Any]) -> list[str]:
-    return [verdict["label"], f"{verdict['probability']:.3f}", f"{verdict['milliseconds']['total']:.1f}"]
+def _lines(exposure: _Exposure) -> Iterator[tuple[int | str, Verdict]]:
+    """The verdicts on a file's chips, and that on all of them where there are several."""
+    yield from exposure.chips.items()
+    if exposure.together and len(exposure.chips) > 1:
+        yield "both", exposure.together
 
 
-def _to_json(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "label": verdict.label,
-        "probability": verdict.probability,
-        "logits": list(verdict.logits),
-        "milliseconds": dict(verdict.milliseconds),
-    }
+def _chip_name(chip: int | str) -> str:
+    return chip if isinstance(chip, str) else f"HDU {chip}"
+
+
+def _cells(verdict: Verdict) -> list[str]:
+    quality = verdict.quality
+    remarks = [verdict.reason]
+    if not quality.unusable:
+        remarks.append("low signal" if quality.low_signal else "")
+        remarks.append(f"{quality.saturated_fraction:.1%} saturated" if quality.saturated_fraction >= 0.001 else "")
+    times = f"{verdict.milliseconds['total']:.1f}"
+    return [verdict.label, f"{verdict.probability:.3f}", times, "; ".join(filter(None, remarks))]
+
+
+def _printable(text: str) -> str:
+    """Text with the bytes of file names that are no UTF-8 written out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

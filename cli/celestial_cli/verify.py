@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from celestial_cli.locate import find_artifacts
+from celestial_cli.locate import find_artifacts, trust_options
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
 
 if TYPE_CHECKING:
     from celestial_edge.device.verify import GoldenCheck, Verification
+    from celestial_edge.trust import Trust
 
 
 @click.command()
 @click.argument("artifact", required=False, type=click.Path(path_type=Path))
+@trust_options
 @threads_option
 @json_option
-def verify(artifact: Path | None, threads: int, as_json: bool) -> None:
+def verify(artifact: Path | None, trust: Trust, threads: int, as_json: bool) -> None:
     """Run the golden frames of ARTIFACT and compare what they give with what they gave where it was made.
 
     ARTIFACT is an artifact, or a run whose int8 one is taken; by default that of runs/latest, or without a run the
@@ -29,7 +31,7 @@ def verify(artifact: Path | None, threads: int, as_json: bool) -> None:
     from celestial_edge.device.verify import SCHEMA
     from celestial_edge.device.verify import verify as run_golden_frames
 
-    result = run_golden_frames(find_artifacts([artifact] if artifact else [])[0], threads)
+    result = run_golden_frames(find_artifacts([artifact] if artifact else [], trust)[0], threads, trust)
     if as_json:
         frames = [{**asdict(frame), "difference": frame.difference} for frame in result.frames]
         print_json({"schema": SCHEMA, **asdict(result), "frames": frames, "agrees": result.agrees})
@@ -56,6 +58,7 @@ def _print(result: Verification) -> None:
         [_cells(number, frame, result.step) for number, frame in enumerate(result.frames, start=1)],
     )
     print_table("Rule", ["asked", "met"], [[result.rule, "yes" if result.agrees else "no"]])
+    print_table("To pin it", ["card.json", "SHA-256"], [["--expect", result.card_sha256]])
 
 
 def _cells(number: int, frame: GoldenCheck, step: float) -> list[str]:

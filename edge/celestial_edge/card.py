@@ -1,24 +1,26 @@
 """The artifact's contract: a folder with `.tflite` file(s), golden frames and the `card.json` that describes them.
 
 The card says what the model takes, what it gives, how it was made and how well it did, and holds the SHA-256 of every
-other file. A hash beside a file shows corruption, not tampering.
+other file. A hash beside a file shows corruption, not tampering; `celestial_edge.trust` is for that.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from celestial_edge.opened import OpenFile, open_regular, read_small
 from celestial_edge.recipes import PLAIN
+from celestial_edge.signature import SIGNATURE_NAME
+from celestial_edge.trust import Trust
 from celestialkeras.errors import ArtifactError
-from celestialkeras.files import replacing, sha256_of, write_text
+from celestialkeras.files import sha256_of, write_text
 from celestialkeras.lcid.manifest import LABELS
 from celestialkeras.lcid.stretch import Stretch
 
@@ -27,7 +29,12 @@ SCHEMA = 2
 
 CARD_NAME = "card.json"
 MODEL_NAME = "model.tflite"
-GOLDEN_NAME = "golden.npz"
+
+# All of an artifact's files are open at once while it is loaded.
+_MOST_FILES = 64
+
+# Four times the longer side of a chip.
+_LARGEST_SIDE = 16384
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class Card:
         accuracy: What was measured before and after conversion, and what the gate said.
         layout: How the network is laid out in graphs: `plain`, `whole` or `strips`.
         segments: The graphs, in the order in which they run.
+        abstain: Least probability of a verdict; what is less probable is `undecided`. None decides always.
     """
 
     model: str
@@ -93,45 +101,11 @@ class Card:
     accuracy: Mapping[str, Any]
     layout: str = PLAIN
     segments: tuple[Segment, ...] = (Segment(MODEL_NAME, 1),)
+    abstain: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The card as plain data."""
         return {"schema": SCHEMA, "labels": list(LABELS), "output": "logits", **asdict(self)}
-
-
-@dataclass(frozen=True, eq=False)
-class GoldenFrames:
-    """A few frames with the logits that the artifact must give for them.
-
-    Attributes:
-        codes: `uint8 (n, H, W)` at the model's input size.
-        logits: `float32 (n, 2)`, as the artifact gave them where it was made.
-        labels: `int64 (n,)`, true label codes.
-    """
-
-    codes: npt.NDArray[np.uint8]
-    logits: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
-
-
-def write_golden(folder: Path, golden: GoldenFrames) -> None:
-    """Writes `golden.npz` into an artifact folder."""
-    with replacing(folder / GOLDEN_NAME) as partial:
-        np.savez_compressed(partial, codes=golden.codes, logits=golden.logits, labels=golden.labels)
-
-
-def read_golden(folder: Path) -> GoldenFrames:
-    """Reads the golden frames of an artifact whose hashes were checked.
-
-    Raises:
-        ArtifactError: They are missing or not what the card promises.
-    """
-    path = folder / GOLDEN_NAME
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return GoldenFrames(stored["codes"], stored["logits"], stored["labels"])
-    except (OSError, ValueError, KeyError) as error:
-        raise ArtifactError(f"{path}: cannot be read ({error}); export the artifact again") from error
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -140,52 +114,122 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in an artifact folder but the card, by name."""
+    """SHA-256 of every file in an artifact folder but the card and its signature, by name."""
     return {
         path.name: sha256_of(path)
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != CARD_NAME and not path.name.startswith(".")
+        if path.is_file() and path.name not in (CARD_NAME, SIGNATURE_NAME) and not path.name.startswith(".")
     }
 
 
-def read_card(folder: str | Path) -> Card:
-    """Reads a card and checks every file that it names.
+@dataclass(frozen=True)
+class OpenArtifact:
+    """An artifact whose files were opened once and found to be those of its card.
+
+    Attributes:
+        folder: The artifact.
+        card: Its card.
+        encoded_card: The bytes of `card.json`.
+        files: The open files by name: what is loaded through them are the bytes that were hashed.
+    """
+
+    folder: Path
+    card: Card
+    encoded_card: bytes
+    files: Mapping[str, OpenFile]
+
+    @property
+    def card_sha256(self) -> str:
+        """SHA-256 of the card, in hexadecimal: what to pin an artifact by."""
+        return hashlib.sha256(self.encoded_card).hexdigest()
+
+
+@contextmanager
+def open_artifact(folder: str | Path, trust: Trust | None = None) -> Iterator[OpenArtifact]:
+    """Opens an artifact, and checks it before a byte of it is interpreted.
+
+    The card is judged first, as bytes, by what `trust` asks of it; then it is parsed, and every file that it names is
+    opened and hashed. Files that are written to before the block ends are refused at its end.
 
     Args:
         folder: The artifact.
+        trust: What it must prove; None for nothing beside that its files are those of its card.
 
-    Returns:
-        The card. When this returns, the artifact's files are the ones that it was written for.
+    Yields:
+        The open artifact.
 
     Raises:
-        ArtifactError: No artifact there, a card that cannot be read or is of another schema, or a file that is
-            missing or altered.
+        ArtifactError: No artifact there, one that is not trusted, a card that cannot be read or is of another schema,
+            or a file that is missing or altered.
+        MissingExtraError: A signature is asked for and cryptography is not installed.
     """
     folder = Path(folder)
-    path = folder / CARD_NAME
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such artifact folder; `celestial quantize --int8` makes one")
+    path = folder / CARD_NAME
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        encoded = read_small(path)
     except FileNotFoundError as error:
         raise ArtifactError(f"{folder}: no artifact, it has no {CARD_NAME}") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error})") from error
+    if trust is not None:
+        trust.check(encoded, folder, lambda name: read_small(folder / name))
+    try:
+        data = json.loads(encoded.decode("utf-8"))
+    # Brackets within brackets exhaust the parser's stack.
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: cannot be read ({error})") from error
     card = _parse(data, path)
-    for segment in card.segments:
-        if segment.file not in card.files:
-            raise ArtifactError(f"{path}: names no {segment.file}")
-    for name, expected in card.files.items():
-        if Path(name).name != name:
-            raise ArtifactError(f"{path}: file names may not leave the folder. Received: {name!r}")
-        if not (folder / name).is_file():
-            raise ArtifactError(f"{folder}: {name} is missing; copy the artifact again")
-        if (found := sha256_of(folder / name)) != expected:
-            raise ArtifactError(
-                f"{folder}: {name} was truncated or altered (SHA-256 {found[:12]}..., the card says "
-                f"{expected[:12]}...); copy the artifact again"
-            )
-    return card
+    with ExitStack() as stack:
+        files = {name: open_checked(folder, name, digest, stack) for name, digest in card.files.items()}
+        yield OpenArtifact(folder, card, encoded, files)
+        for file in files.values():
+            file.require_unchanged()
+
+
+def read_card(folder: str | Path, trust: Trust | None = None) -> Card:
+    """Reads a card and checks every file that it names, as `open_artifact` does.
+
+    Args:
+        folder: The artifact.
+        trust: What it must prove; None for nothing beside that its files are those of its card.
+
+    Returns:
+        The card. When this returns, the artifact's files were the ones that it was written for.
+
+    Raises:
+        ArtifactError: See `open_artifact`.
+    """
+    with open_artifact(folder, trust) as artifact:
+        return artifact.card
+
+
+def open_checked(folder: Path, name: str, expected: str, stack: ExitStack) -> OpenFile:
+    """Opens a file of an artifact, and refuses one that is not what the card says.
+
+    Args:
+        folder: The artifact.
+        name: Its name.
+        expected: SHA-256 that the card gives, in hexadecimal.
+        stack: Closes it.
+
+    Raises:
+        ArtifactError: It is missing, cannot be read, or has another hash.
+    """
+    try:
+        source = stack.enter_context(open_regular(folder / name))
+        file = OpenFile.of(folder / name, source)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{folder}: {name} is missing; copy the artifact again") from error
+    except OSError as error:
+        raise ArtifactError(f"{folder}: {name} cannot be read ({error.strerror})") from error
+    if file.sha256 != expected:
+        raise ArtifactError(
+            f"{folder}: {name} was truncated or altered (SHA-256 {file.sha256[:12]}..., the card says "
+            f"{expected[:12]}...); copy the artifact again"
+        )
+    return file
 
 
 def _parse(data: Any, path: Path) -> Card:
@@ -200,9 +244,15 @@ def _parse(data: Any, path: Path) -> Card:
     try:
         contract = data["input"]
         shape = contract["frame_shape"]
-        if contract["binning"] < 1 or not 0 < data["temperature"] < math.inf:
+        if not 1 <= contract["binning"] <= min(shape) or not 0 < data["temperature"] < math.inf:
             raise ValueError(f"binning={contract['binning']}, temperature={data['temperature']}")
-        return Card(
+        # Memory is laid out by these.
+        if len(shape) != 2 or not 0 < min(shape) <= max(shape) <= _LARGEST_SIDE:
+            raise ValueError(f"frame_shape={shape}")
+        abstain = data.get("abstain")
+        if abstain is not None and not 0.5 <= abstain <= 1:
+            raise ValueError(f"abstain={abstain}")
+        card = Card(
             model=str(data["model"]),
             recipe=str(data["recipe"]),
             input=InputContract(
@@ -212,14 +262,29 @@ def _parse(data: Any, path: Path) -> Card:
                 stretch=Stretch(**contract["stretch"]),
             ),
             temperature=float(data["temperature"]),
-            files={str(name): str(digest) for name, digest in data["files"].items()},
+            files=_files(data["files"], path),
             provenance=dict(data["provenance"]),
             accuracy=dict(data["accuracy"]),
             layout=str(data["layout"]),
             segments=_segments(data["segments"]),
+            abstain=None if abstain is None else float(abstain),
         )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise ArtifactError(f"{path}: not a card that can be read ({error!r})") from error
+    for segment in card.segments:
+        if segment.file not in card.files:
+            raise ArtifactError(f"{path}: names no {segment.file}")
+    return card
+
+
+def _files(data: Any, path: Path) -> dict[str, str]:
+    files = {str(name): str(digest) for name, digest in data.items()}
+    if len(files) > _MOST_FILES:
+        raise ValueError(f"{len(files)} files, more than {_MOST_FILES}")
+    for name in files:
+        if Path(name).name != name or name in ("..", CARD_NAME) or "\0" in name:
+            raise ArtifactError(f"{path}: file names may not leave the folder. Received: {name!r}")
+    return files
 
 
 def _segments(data: Any) -> tuple[Segment, ...]:

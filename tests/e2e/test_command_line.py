@@ -42,14 +42,17 @@ VERBS = [
         "distil",
         "lineage",
         "evaluate",
+        "compare",
         "prune",
         "factorize",
         "quantize",
         "export",
         "verify",
+        "sign",
         "profile",
         "bench",
         "predict",
+        "watch",
     ),
 ]
 
@@ -71,7 +74,7 @@ def test_version() -> None:
     ("arguments", "code", "message"),
     [
         (["trian"], 2, "No such verb 'trian'. Did you mean 'train'?"),
-        (["predict"], 2, "Missing argument 'FILES...'"),
+        (["predict"], 2, "Missing argument 'PATHS...'"),
         (["predict", "none.fits", "--model", "nowhere"], 1, "nowhere: neither an artifact (it has no card.json)"),
         (
             ["predict", "none.fits", "--model", "none.keras"],
@@ -79,6 +82,10 @@ def test_version() -> None:
             "no such model; train one, or give the path of a .keras file. Received: none.keras",
         ),
         (["verify", "nowhere"], 1, "nowhere: neither an artifact (it has no card.json) nor a run"),
+        (["predict", "none.fits", "--json", "--csv"], 2, "--json and --csv are two ways of saying the same"),
+        (["predict", "none.fits", "--expect", "12"], 2, "a SHA-256 has 64 hexadecimal digits. Received: '12'"),
+        (["sign"], 2, "sign with ARTIFACT --key FILE, or make a pair of keys with --new-key FILE"),
+        (["sign", "nowhere", "--key", "none"], 1, "nowhere: no such artifact folder"),
         (["export"], 2, "name a format: --onnx"),
         (["export", "--onnx"], 1, "no run there; `celestial train` makes one"),
         (["export", "--onnx", "none.keras"], 1, "none.keras: no such model"),
@@ -102,6 +109,9 @@ def test_version() -> None:
         (["lineage"], 1, "no run there"),
         (["import-torch", "none.npz"], 2, "Missing option '-o'"),
         (["import-torch", "none.npz", "-o", "net.keras", "--size", "64"], 2, "such as 2048x4096. Received: '64'"),
+        (["watch"], 2, "name what to watch and where to write, INCOMING --results R"),
+        (["watch", "nowhere", "--results", "R"], 1, "nowhere: no such folder to watch"),
+        (["watch", "--status", "nowhere"], 1, "nowhere: no results of a watch, there is no health.json"),
         (["evaluate"], 1, "no run there"),
         (["evaluate", "none.keras"], 1, "none.keras: no such model"),
         (["train", "--data", "nowhere"], 1, "nowhere: no data set; run `celestial data build MANIFEST --to nowhere`"),
@@ -177,9 +187,13 @@ def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_models_lists_what_is_registered() -> None:
-    done = celestial("models", "--json")
-    assert done.returncode == 0
+def test_models_lists_what_is_registered_without_tensorflow() -> None:
+    code = (
+        "import sys; sys.modules.update(tensorflow=None, keras=None)\n"
+        "from celestial_cli.main import main\n"
+        "sys.argv = ['celestial', 'models', '--json']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     models = {entry["name"]: entry for entry in json.loads(done.stdout)}
     assert models["hr_celestialnet"]["trainable_parameters"] == 97_048_130

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from celestial_edge.card import Card, GoldenFrames, InputContract, hash_files, write_card, write_golden
+from celestial_edge.card import Card, InputContract, hash_files, write_card
 from celestial_edge.compress.footprint import TOLERANCE
 from celestial_edge.compress.network import Network
 from celestial_edge.compress.profile import profile_model
 from celestial_edge.compress.quantize import QuantizeOptions, make_artifacts
-from celestial_edge.device.bench import BenchOptions, bench
+from celestial_edge.device.bench import bench
+from celestial_edge.device.bench_options import BenchOptions
 from celestial_edge.device.runtime import Classifier
+from celestial_edge.golden import GoldenFrames, write_golden
 from celestial_edge.recipes import LAYOUTS, STATIC_INT8
 from celestialkeras.evaluation.predictor import KerasPredictor
 from celestialkeras.lcid.dataset import open_dataset

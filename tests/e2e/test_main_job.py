@@ -18,11 +18,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("main_job")
 
 
-def celestial(folder: Path, *arguments: str, code: int = 0) -> Any:
+def output(folder: Path, *arguments: str, code: int = 0) -> str:
     command = [sys.executable, "-m", "celestial_cli.main", *arguments, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == code, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+def celestial(folder: Path, *arguments: str) -> Any:
+    return json.loads(output(folder, *arguments))
+
+
+def predict(folder: Path, *arguments: str, code: int = 0) -> list[Any]:
+    return [json.loads(line) for line in output(folder, "predict", *arguments, code=code).splitlines()]
 
 
 def test_the_main_job(folder: Path) -> None:
@@ -62,14 +70,15 @@ def test_the_main_job(folder: Path) -> None:
 
     first = str(sorted((folder / "frames").glob("*_raw.fits"))[0])
     (folder / "broken_raw.fits").write_bytes(Path(first).read_bytes()[:1_000_000])
-    predicted = celestial(folder, "predict", first, "broken_raw.fits", code=1)
-    (exposure,) = predicted["exposures"]
+    exposure, broken = predict(folder, first, "broken_raw.fits", code=1)
     assert [chip["hdu"] for chip in exposure["chips"]] == [1, 4]
-    assert {entry["reason"] for entry in predicted["bad"]} == {"truncated"}
+    assert {entry["reason"] for entry in broken["bad"]} == {"truncated"}
+    listed = predict(folder, "frames/manifest.csv")
+    assert [chip["hdu"] for one in listed for chip in one["chips"]] == [1, 4] * 8
 
     # The same frames through the Keras model: int8 may differ a little, not a lot.
-    by_keras = celestial(folder, "predict", first, "--model", "runs/latest/model.keras")
-    for ours, theirs in zip(exposure["chips"], by_keras["exposures"][0]["chips"], strict=True):
+    (by_keras,) = predict(folder, first, "--model", "runs/latest/model.keras")
+    for ours, theirs in zip(exposure["chips"], by_keras["chips"], strict=True):
         assert ours["logits"] == pytest.approx(theirs["logits"], abs=0.2)
 
     evaluated_int8 = celestial(folder, "evaluate", quantized["artifact"])

@@ -37,22 +37,17 @@ from typing import Any
 
 import numpy as np
 
-from celestial_edge.card import (
-    Card,
-    GoldenFrames,
-    InputContract,
-    hash_files,
-    write_card,
-    write_golden,
-)
+from celestial_edge.card import Card, InputContract, hash_files, write_card
 from celestial_edge.compress.network import Network, check_recipe
 from celestial_edge.device.machine import describe_kernels
 from celestial_edge.device.runtime import Classifier
+from celestial_edge.golden import GoldenFrames, write_golden
 from celestial_edge.recipes import FLOAT32, LAYOUTS, RECIPES, STATIC_INT8, WHOLE
 from celestialkeras.errors import ExportError, QualityGateError
 from celestialkeras.evaluation.evaluate import FrameBatch, evaluate, frame_batches
-from celestialkeras.evaluation.gate import Judgement, Outcome, compare, judge
+from celestialkeras.evaluation.gate import Judgement, Outcome, judge
 from celestialkeras.evaluation.metrics import Evaluation
+from celestialkeras.evaluation.paired import compare
 from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
 from celestialkeras.evaluation.report import judgement_to_json, to_json
 from celestialkeras.files import PARTIAL_PREFIX, discard_partials, sha256_of, user_rights

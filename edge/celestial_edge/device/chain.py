@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from celestial_edge.card import Segment
+from celestial_edge.card import OpenArtifact
 from celestial_edge.device.pages import release_pages
+from celestial_edge.opened import OpenFile
 from celestialkeras.descriptors import held_back
 from celestialkeras.errors import ArtifactError
 
@@ -26,33 +27,32 @@ class Chain:
     Attributes:
         input: LiteRT's details of the first graph's input, its shape that of a whole frame, `(1, H, W, 1)`.
         output: LiteRT's details of the last graph's output.
+        milliseconds: Time of each graph over all its strips in the newest run, by file.
     """
 
-    def __init__(
-        self, folder: Path, segments: Sequence[Segment], frame_shape: tuple[int, ...], threads: int | None
-    ) -> None:
-        """Loads the graphs.
+    def __init__(self, artifact: OpenArtifact, threads: int | None) -> None:
+        """Loads the graphs, in the order in which they run, for frames of the size that the card names.
 
         Args:
-            folder: The artifact folder.
-            segments: Its graphs, in the order in which they run.
-            frame_shape: `(H, W, 1)` of the frames that the first graph is run over.
+            artifact: The open artifact; its files may be closed afterwards.
             threads: Threads of the interpreters; None leaves it to LiteRT, which takes one.
 
         Raises:
             ArtifactError: A file is none that LiteRT can load, or a graph does not fit the one before it.
         """
         # The largest first: while it is loaded its weights are there twice, and nothing else is yet.
-        by_size = sorted(segments, key=lambda segment: (folder / segment.file).stat().st_size, reverse=True)
-        loaded = {segment.file: _Graph(folder / segment.file, segment.stride, threads) for segment in by_size}
+        segments = artifact.card.segments
+        by_size = sorted(segments, key=lambda segment: artifact.files[segment.file].state[0], reverse=True)
+        loaded = {one.file: _Graph(artifact.files[one.file], one.stride, threads) for one in by_size}
         self._graphs = [loaded[segment.file] for segment in segments]
         self._frame: Plane | None = None
-        self._frame_shape = frame_shape
-        shape = frame_shape
+        self._frame_shape = frame_shape = (*artifact.card.input.model_shape, 1)
+        shape: tuple[int, ...] = frame_shape
         for graph in self._graphs:
             shape = graph.plan(shape)
         self.input: Mapping[str, Any] = {**self._graphs[0].input, "shape": (1, *frame_shape)}
         self.output: Mapping[str, Any] = self._graphs[-1].output
+        self.milliseconds: dict[str, float] = {}
 
     def undelegated(self) -> list[str]:
         """Convolutions and dense layers that XNNPACK did not take, as `FILE: OPERATOR`.
@@ -78,6 +78,7 @@ class Chain:
         """
         plane, self._frame = self._frame, None
         for graph, following in zip(self._graphs, [*self._graphs[1:], None], strict=True):
+            begin = time.perf_counter()
             if following is not None and following.strips == 1:
                 # Straight into the memory of a graph that takes all rows at once.
                 graph.run(plane, following.view(following.input))
@@ -86,6 +87,7 @@ class Chain:
                 made = np.empty(graph.made, graph.output["dtype"])
                 graph.run(plane, made)
                 plane = made
+            self.milliseconds[graph.name] = 1e3 * (time.perf_counter() - begin)
         assert plane is not None
         return plane
 
@@ -93,23 +95,32 @@ class Chain:
 class _Graph:
     """One loaded graph and the strips that it takes."""
 
-    def __init__(self, path: Path, stride: int, threads: int | None) -> None:
+    def __init__(self, file: OpenFile, stride: int, threads: int | None) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
             # LiteRT announces its delegate on standard error.
             with held_back():
-                self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                self._interpreter = Interpreter(model_path=str(file.mappable), num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ArtifactError(f"{path}: LiteRT cannot load it ({error})") from error
-        release_pages(path)
-        self._path = path
+            raise ArtifactError(f"{file.path}: LiteRT cannot load it ({error})") from error
+        release_pages(file.path)
+        self._path = file.path
         self._stride = stride
-        (self.input,) = self._interpreter.get_input_details()
-        (self.output,) = self._interpreter.get_output_details()
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if (len(inputs), len(outputs)) != (1, 1):
+            raise ArtifactError(
+                f"{file.path}: must have one input and one output. Received: {len(inputs)}, {len(outputs)}"
+            )
+        self.input, self.output = inputs[0], outputs[0]
         self.made: tuple[int, ...] = ()
         self._starts: list[int] = [0]
+
+    @property
+    def name(self) -> str:
+        """Its file's name."""
+        return self._path.name
 
     @property
     def strips(self) -> int:
@@ -123,6 +134,8 @@ class _Graph:
             ArtifactError: The graph takes other planes.
         """
         taken, made = (tuple(map(int, end["shape"][1:])) for end in (self.input, self.output))
+        if not (taken and made) or min(taken + made) < 1:
+            raise ArtifactError(f"{self._path}: takes {taken} and gives {made}, which are no planes")
         if taken[1:] != given[1:] or taken[0] > given[0] or (taken[0] < given[0] and len(made) != len(given)):
             raise ArtifactError(f"{self._path}: takes {taken}, which the card's chain does not give. Received: {given}")
         step = made[0]
@@ -165,5 +178,8 @@ class _Graph:
             if plane is not None:
                 start = first * self._stride
                 np.copyto(self.view(self.input), plane[start : start + rows_in])
-            self._interpreter.invoke()
+            try:
+                self._interpreter.invoke()
+            except RuntimeError as error:
+                raise ArtifactError(f"{self._path}: LiteRT cannot run it ({error})") from error
             made[first : first + rows_out] = self.view(self.output)

@@ -4,68 +4,30 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from celestial_edge.card import Card, read_card
+from celestial_edge.card import Card, open_artifact
 from celestial_edge.device.chain import Chain
+from celestial_edge.device.quality import judge_frame
+from celestial_edge.device.read_ahead import Chip, ChipResult, decide_many
+from celestial_edge.device.verdict import Verdict, combine
 from celestial_edge.recipes import INT16_STEPS
+from celestial_edge.trust import Trust
 from celestialkeras.errors import ArtifactError
 from celestialkeras.lcid.frames import Frame, read_frame
 from celestialkeras.lcid.manifest import LABELS
-from celestialkeras.lcid.stretch import bin_codes, encode
+from celestialkeras.lcid.stretch import Background, bin_codes, encode, estimate_background
+
+__all__ = ["Chip", "ChipResult", "Classifier", "Verdict", "combine"]
 
 # What an integer input must carry, scale and zero point, for `code - 128` in int8 and `code * 128` in int16 to mean
 # `code / 255`.
 _INPUT_QUANTIZATION = {"int8": (1 / 255, -128), "int16": (1 / (255 * INT16_STEPS), 0)}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a model says of one chip, or of an exposure.
-
-    Attributes:
-        label: `galaxy` or `NSC`, whichever is more probable.
-        probability: Probability of that label.
-        logits: The two logits, galaxy first, after the temperature.
-        milliseconds: Time by stage: `read`, `stretch`, `invoke`, and their sum `total`.
-    """
-
-    label: str
-    probability: float
-    logits: tuple[float, float]
-    milliseconds: Mapping[str, float]
-
-    @classmethod
-    def from_logits(cls, logits: Sequence[float], milliseconds: Mapping[str, float]) -> Verdict:
-        """Softmax of two logits."""
-        galaxy, nsc = map(float, logits)
-        p_nsc = 1 / (1 + math.exp(min(galaxy - nsc, 700.0)))
-        code = int(nsc > galaxy)
-        total = sum(milliseconds.values())
-        return cls(LABELS[code], (1 - p_nsc, p_nsc)[code], (galaxy, nsc), {**milliseconds, "total": total})
-
-
-def combine(chips: Sequence[Verdict]) -> Verdict:
-    """The verdict on an exposure: the mean of its chips' logits, that is the geometric mean of their odds.
-
-    The chips lie side by side on one sky and share its target, so their odds are averaged and not multiplied, which
-    would count the same evidence twice.
-
-    Args:
-        chips: Verdicts of the exposure's chips, at least one.
-
-    Returns:
-        The verdict, its times the sums over the chips.
-    """
-    galaxy, nsc = (sum(chip.logits[code] for chip in chips) / len(chips) for code in range(len(LABELS)))
-    stages = [stage for stage in chips[0].milliseconds if stage != "total"]
-    return Verdict.from_logits((galaxy, nsc), {stage: sum(c.milliseconds[stage] for c in chips) for stage in stages})
 
 
 class Classifier:
@@ -76,22 +38,35 @@ class Classifier:
 
     Attributes:
         card: The artifact's card.
+        card_sha256: SHA-256 of the card's bytes.
+        abstain: Least probability that decides; None decides always.
     """
 
-    def __init__(self, artifact: str | Path, threads: int | None = None) -> None:
-        """Checks the artifact's hashes and loads it.
+    def __init__(
+        self,
+        artifact: str | Path,
+        threads: int | None = None,
+        trust: Trust | None = None,
+        abstain: float | None = None,
+    ) -> None:
+        """Checks the artifact and loads it; what is loaded are the bytes that were checked.
 
         Args:
             artifact: The artifact folder.
             threads: Threads of the interpreter; None leaves it to LiteRT, which takes one.
+            trust: What the artifact must prove; None for nothing beside that its files are those of its card.
+            abstain: Least probability that decides, 0.5 to 1; None for what the card says.
 
         Raises:
-            ArtifactError: The artifact is missing, altered, or not what its card says.
+            ArtifactError: The artifact is missing, altered, not trusted, or not what its card says.
+            MissingExtraError: A signature is asked for and cryptography is not installed.
         """
-        folder = Path(artifact)
-        self.card: Card = read_card(folder)
-        self._chain = Chain(folder, self.card.segments, (*self.card.input.model_shape, 1), threads)
-        _check_contract(self._chain.input, self._chain.output, self.card, folder)
+        with open_artifact(artifact, trust) as opened:
+            self.card: Card = opened.card
+            self.card_sha256 = opened.card_sha256
+            self._chain = Chain(opened, threads)
+            _check_contract(self._chain.input, self._chain.output, self.card, opened.folder)
+        self.abstain = self.card.abstain if abstain is None else abstain
 
     def classify(self, source: str | Path | Frame, hdu: int = 1) -> Verdict:
         """Classifies one chip.
@@ -101,7 +76,8 @@ class Classifier:
             hdu: HDU of the chip in the file, 1 or 4; of no account for a frame.
 
         Returns:
-            The verdict with its time by stage; `read` is 0 for a frame.
+            The verdict with its time by stage; `read` is 0 for a frame. It is `undecided` where there is nothing to
+            decide by, or less probable than `abstain`.
 
         Raises:
             FrameError: The file or chip cannot be used; its kinds say why.
@@ -109,12 +85,28 @@ class Classifier:
         begin = time.perf_counter()
         frame = source if isinstance(source, Frame) else read_frame(source, hdu)
         after_read = time.perf_counter()
-        self._set_frame(frame)
+        background = estimate_background(frame)
+        quality = judge_frame(frame, background)
+        self._set_frame(frame, background)
         after_stretch = time.perf_counter()
         logits = self._run() / self.card.temperature
         end = time.perf_counter()
-        stages = {"read": after_read - begin, "stretch": after_stretch - after_read, "invoke": end - after_stretch}
-        return Verdict.from_logits(logits.tolist(), {stage: 1e3 * seconds for stage, seconds in stages.items()})
+        seconds = {"read": after_read - begin, "stretch": after_stretch - after_read, "invoke": end - after_stretch}
+        milliseconds = {stage: 1e3 * time for stage, time in seconds.items()}
+        return Verdict.from_logits(logits.tolist(), milliseconds, quality, self.abstain)
+
+    def classify_many(self, chips: Iterable[str | Path | Chip]) -> Iterator[ChipResult]:
+        """Classifies chips one after another; the next one is read while the present one is decided.
+
+        Args:
+            chips: The chips; a path stands for the chip of its HDU 1, as in `classify`.
+
+        Yields:
+            One result a chip, in their order; the error is the result of a chip that cannot be read, and the others
+            go on. At most three frames are in memory.
+        """
+        asked = (chip if isinstance(chip, Chip) else Chip(Path(chip)) for chip in chips)
+        return decide_many(asked, self.classify)
 
     def logits(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Logits of frames given as codes.
@@ -144,17 +136,22 @@ class Classifier:
         """What a logit differs by from one stored code to the next; 0 where logits are stored as floats."""
         return float(self._chain.output["quantization"][0])
 
+    @property
+    def parts_ms(self) -> Mapping[str, float]:
+        """Milliseconds of each graph over all its strips in the newest frame, by file."""
+        return self._chain.milliseconds
+
     def undelegated(self) -> list[str]:
         """Convolutions and dense layers that XNNPACK did not take, as `FILE: OPERATOR`; none is as it should be."""
         return self._chain.undelegated()
 
-    def _set_frame(self, frame: Frame) -> None:
+    def _set_frame(self, frame: Frame, background: Background) -> None:
         contract = self.card.input
         if contract.dtype == "int8" and contract.binning == 1:
             # Straight into the memory that the first graph reads: no copy of the frame is made.
-            encode(frame, contract.stretch, out=self._input_view())
+            encode(frame, contract.stretch, background, out=self._input_view())
         else:
-            self._set_codes(bin_codes(encode(frame, contract.stretch), contract.binning))
+            self._set_codes(bin_codes(encode(frame, contract.stretch, background), contract.binning))
 
     def _set_codes(self, codes: npt.NDArray[np.uint8]) -> None:
         if self.card.input.dtype == "int8":

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from celestial_edge.card import read_golden
 from celestial_edge.device.machine import describe_kernels
 from celestial_edge.device.runtime import Classifier
+from celestial_edge.golden import read_golden
 from celestial_edge.recipes import DYNAMIC_INT8
+from celestial_edge.trust import Trust
 from celestialkeras.errors import ArtifactError
 from celestialkeras.lcid.manifest import LABELS
 
@@ -60,6 +61,7 @@ class Verification:
         artifact: The folder.
         model: Name of the network.
         recipe: How it is stored.
+        card_sha256: SHA-256 of its card, to pin it by.
         files: SHA-256 of its files, by name; all were checked.
         made_with: Instructions, system and LiteRT where the golden logits were made; None where the card does not say.
         here: The same of this machine.
@@ -73,6 +75,7 @@ class Verification:
     artifact: str
     model: str
     recipe: str
+    card_sha256: str
     files: Mapping[str, str]
     made_with: Mapping[str, Any] | None
     here: Mapping[str, Any]
@@ -88,34 +91,37 @@ class Verification:
         return all(frame.agrees for frame in self.frames)
 
 
-def verify(artifact: str | Path, threads: int | None = None) -> Verification:
+def verify(artifact: str | Path, threads: int | None = None, trust: Trust | None = None) -> Verification:
     """Checks an artifact's hashes and runs its golden frames.
 
     Integer kernels are exact up to how they round: where the same ones run, the logits must be the same to the bit.
-    Kernels for other instructions, or of another LiteRT, may round a step apart. LiteRT's own kernels, which take what
-    XNNPACK leaves, round furthest from it: of 104 logits of a trained celestialnet_edge 41 were one step off and 2 were
-    two, which does not agree.
+    Kernels for other instructions, or of another LiteRT, may round a step apart; LiteRT's own kernels, which take what
+    XNNPACK leaves, two steps: of 104 logits of a trained celestialnet_edge 41 were one step off and 2 were two.
 
     Args:
         artifact: The artifact folder.
         threads: Threads of the interpreter; None leaves it to LiteRT. Logits do not depend on it.
+        trust: What the artifact must prove; None for nothing beside that its files are those of its card.
 
     Returns:
         What was found; a difference is reported and not raised.
 
     Raises:
-        ArtifactError: The artifact is missing, altered, not what its card says, or holds no golden frames.
+        ArtifactError: The artifact is missing, altered, not trusted, not what its card says, or holds no golden frames.
+        MissingExtraError: A signature is asked for and cryptography is not installed.
     """
-    classifier = Classifier(artifact, threads)
+    classifier = Classifier(artifact, threads, trust)
     card = classifier.card
-    golden = read_golden(Path(artifact))
+    golden = read_golden(Path(artifact), card)
     if not len(golden.codes):
         raise ArtifactError(f"{artifact}: it holds no golden frames to verify it by; export the artifact again")
     made_with, here = card.provenance.get("kernels"), describe_kernels()
+    undelegated = tuple(classifier.undelegated())
     step = classifier.logit_step
+    steps = 2 if undelegated else 1
     largest = float(np.abs(golden.logits).max())
-    tolerance = 0.0 if made_with == here else step or _float_share(card.recipe) * max(1.0, largest)
-    # Codes times a scale in float32 lie a step apart up to rounding only; nothing lies between one step and two.
+    tolerance = 0.0 if made_with == here else steps * step or _float_share(card.recipe) * max(1.0, largest)
+    # Codes times a scale in float32 lie whole steps apart up to rounding; nothing lies between one and the next.
     limit = tolerance + step / 2 if tolerance else 0.0
     found = classifier.logits(golden.codes)
     frames = tuple(
@@ -126,19 +132,24 @@ def verify(artifact: str | Path, threads: int | None = None) -> Verification:
         artifact=str(artifact),
         model=card.model,
         recipe=card.recipe,
+        card_sha256=classifier.card_sha256,
         files=card.files,
         made_with=made_with,
         here=here,
         tolerance=tolerance,
         step=step,
-        rule=_rule(made_with, tolerance, f"one {card.input.dtype} step, " if step else ""),
-        undelegated=tuple(classifier.undelegated()),
+        rule=_rule(made_with, tolerance, _steps(steps, card.input.dtype) if step else ""),
+        undelegated=undelegated,
         frames=frames,
     )
 
 
 def _float_share(recipe: str) -> float:
     return DYNAMIC_TOLERANCE if recipe == DYNAMIC_INT8 else FLOAT_TOLERANCE
+
+
+def _steps(steps: int, dtype: str) -> str:
+    return f"one {dtype} step, " if steps == 1 else f"two {dtype} steps, "
 
 
 def _rule(made_with: Mapping[str, Any] | None, tolerance: float, step: str) -> str:

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from celestial_cli.main import celestial
-from celestial_edge.card import hash_files, read_card, read_golden, write_card, write_golden
+from celestial_edge.card import hash_files, read_card, write_card
 from celestial_edge.device import shipped
 from celestial_edge.device.machine import describe_kernels
+from celestial_edge.golden import read_golden, write_golden
 from celestialkeras.errors import ArtifactError, CelestialError, RunError
 
 Celestial = Callable[..., Result]

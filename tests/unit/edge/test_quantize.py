@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from celestial_edge.card import read_card, read_golden
+from celestial_edge.card import read_card
 from celestial_edge.compress import quantize
 from celestial_edge.compress.quantize import QuantizeOptions, balanced_frames, make_artifacts
 from celestial_edge.device.runtime import Classifier
+from celestial_edge.golden import read_golden
 from celestial_edge.recipes import RECIPES
 from celestialkeras.errors import ExportError, ModelError, QualityGateError
 from celestialkeras.evaluation.gate import Outcome

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from celestial_edge.card import CARD_NAME, Card, InputContract, hash_files, read_card, read_golden, write_card
+from celestial_edge.card import CARD_NAME, Card, InputContract, hash_files, read_card, write_card
 from celestial_edge.compress.export import export_tflite
-from celestial_edge.device.runtime import Classifier, Verdict, combine
-from celestialkeras.errors import ArtifactError, WrongHduError
+from celestial_edge.device import Classifier
+from celestial_edge.device.read_ahead import Chip
+from celestial_edge.golden import read_golden
+from celestialkeras.errors import ArtifactError, FrameNotFoundError, WrongHduError
 from celestialkeras.evaluation.predictor import KerasPredictor
 from celestialkeras.lcid.frames import read_frame
 from celestialkeras.lcid.stretch import Stretch, bin_codes, encode
@@ -87,8 +88,43 @@ def test_temperature_divides_the_logits(copy_artifact: Any, uvis_raw: Path) -> N
     write_card(folder, replace(read_card(folder), temperature=4.0))
     cooled = Classifier(folder).classify(uvis_raw, 1)
     np.testing.assert_allclose(cooled.logits, np.array(plain.logits) / 4)
-    assert cooled.label == plain.label
+    assert np.argmax(cooled.logits) == np.argmax(plain.logits)
     assert 0.5 <= cooled.probability <= plain.probability
+
+
+def test_a_chip_without_light_is_undecided(built_artifacts: dict[str, Path], uvis_raw: Path) -> None:
+    verdict = Classifier(built_artifacts["static_wi8_ai8"]).classify(uvis_raw, 1)
+    assert (verdict.label, verdict.reason) == ("undecided", "empty: nothing stands out of the noise")
+    assert verdict.quality.empty
+
+
+def test_the_threshold_is_the_cards_unless_one_is_asked_for(copy_artifact: Any, exposed_raw: Path) -> None:
+    folder = copy_artifact()
+    plain = Classifier(folder).classify(exposed_raw, 1)
+    assert plain.label in ("galaxy", "NSC")
+    above = (1 + plain.probability) / 2
+    write_card(folder, replace(read_card(folder), abstain=above))
+    assert Classifier(folder).abstain == above
+    doubtful = Classifier(folder).classify(exposed_raw, 1)
+    assert (doubtful.label, doubtful.logits) == ("undecided", plain.logits)
+    assert "is below" in doubtful.reason
+    assert Classifier(folder, abstain=0.5).classify(exposed_raw, 1).label == plain.label
+
+
+@pytest.mark.parametrize("recipe", ["float32", "static_wi8_ai8"])
+def test_many_chips_get_what_each_would_get(
+    built_artifacts: dict[str, Path], uvis_raw: Path, exposed_raw: Path, tmp_path: Path, recipe: str
+) -> None:
+    classifier = Classifier(built_artifacts[recipe])
+    chips = [Chip(uvis_raw, 4), Chip(tmp_path / "none.fits"), Chip(exposed_raw, 4), Chip(exposed_raw, 1)]
+    results = list(classifier.classify_many([*chips, str(exposed_raw)]))
+    assert [result.chip for result in results] == [*chips, Chip(exposed_raw, 1)]
+    for result in results:
+        if result.error is None:
+            assert result.verdict.logits == classifier.classify(result.chip.path, result.chip.hdu).logits
+            assert result.verdict.milliseconds["read"] > 0
+    (error,) = [result.error for result in results if result.verdict is None]
+    assert isinstance(error, FrameNotFoundError)
 
 
 def test_frames_of_another_size_are_refused(built_artifacts: dict[str, Path]) -> None:
@@ -124,32 +160,6 @@ def test_bytes_that_are_no_model_are_refused_by_name(copy_artifact: Any) -> None
     (folder / CARD_NAME).write_text(json.dumps({**data, "files": hash_files(folder)}))
     with pytest.raises(ArtifactError, match=r"model.tflite: LiteRT cannot load it"):
         Classifier(folder)
-
-
-@pytest.mark.parametrize(
-    ("logits", "label", "probability"),
-    [
-        ((0.0, 2.0), "NSC", 1 / (1 + math.exp(-2))),
-        ((2.0, 0.0), "galaxy", 1 / (1 + math.exp(-2))),
-        ((1.5, 1.5), "galaxy", 0.5),
-        ((900.0, -900.0), "galaxy", 1.0),
-        ((-900.0, 900.0), "NSC", 1.0),
-    ],
-)
-def test_verdict_is_the_softmax(logits: tuple[float, float], label: str, probability: float) -> None:
-    verdict = Verdict.from_logits(logits, {"read": 1.0, "stretch": 2.0, "invoke": 3.0})
-    assert verdict.label == label
-    assert verdict.probability == pytest.approx(probability)
-    assert verdict.milliseconds["total"] == 6.0
-
-
-def test_an_exposure_averages_the_logits_of_its_chips() -> None:
-    times = {"read": 1.0, "stretch": 1.0, "invoke": 1.0}
-    chips = [Verdict.from_logits((1.0, 0.0), times), Verdict.from_logits((0.0, 4.0), times)]
-    exposure = combine(chips)
-    assert exposure.logits == (0.5, 2.0)
-    assert exposure.label == "NSC"
-    assert exposure.milliseconds == {"read": 2.0, "stretch": 2.0, "invoke": 2.0, "total": 6.0}
 
 
 def test_the_device_path_imports_no_tensorflow() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from celestial_edge.card import GoldenFrames, hash_files, read_card, read_golden, write_card, write_golden
+from celestial_edge.card import hash_files, read_card, write_card
 from celestial_edge.device.machine import describe_kernels
 from celestial_edge.device.runtime import Classifier
 from celestial_edge.device.verify import DYNAMIC_TOLERANCE, FLOAT_TOLERANCE, Verification, verify
+from celestial_edge.golden import GoldenFrames, read_golden, write_golden
 from celestial_edge.recipes import DYNAMIC_INT8
 from celestialkeras.errors import ArtifactError
 
@@ -80,6 +81,17 @@ def test_int8_logits_may_differ_by_one_step_elsewhere_only(
         told = "made elsewhere, by other instructions" if kernels else "the card tells not where it was made"
         assert result.rule.startswith(told)
         assert result.rule.endswith(f": each logit within one int8 step, {result.step:.2g}")
+
+
+@pytest.mark.parametrize(("shift", "agrees"), [(2, True), (3, False)])
+def test_int8_logits_may_differ_by_two_steps_where_xnnpack_left_operators(
+    verify_shifted: Any, monkeypatch: pytest.MonkeyPatch, shift: float, agrees: bool
+) -> None:
+    monkeypatch.setattr(Classifier, "undelegated", lambda self: ["model.tflite: CONV_2D"])
+    result = verify_shifted(shift, ELSEWHERE)
+    assert result.agrees is agrees
+    assert result.undelegated == ("model.tflite: CONV_2D",)
+    assert result.rule.endswith(f": each logit within two int8 steps, {2 * result.step:.2g}")
 
 
 @pytest.mark.parametrize(("shift", "agrees"), [(0.5, True), (2, False)])
