@@ -9,7 +9,8 @@ import pytest
 from celestial_edge.compress.footprint import TOLERANCE
 from celestial_edge.compress.network import Network
 from celestial_edge.compress.profile import profile_model
-from celestial_edge.device.bench import BenchOptions, bench
+from celestial_edge.device.bench import bench
+from celestial_edge.device.bench_options import BenchOptions
 from celestial_edge.recipes import FLOAT32, LAYOUTS, STATIC_INT8
 from celestialkeras.models.registry import build_model
 from network_artifacts import random_codes, write_artifact

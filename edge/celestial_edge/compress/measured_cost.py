@@ -12,7 +12,8 @@ from celestial_edge.card import Card, InputContract
 from celestial_edge.compress.magnitude import compressed_bytes
 from celestial_edge.compress.network import Network
 from celestial_edge.compress.quantize import balanced_frames, write_artifact
-from celestial_edge.device.bench import BenchOptions, bench
+from celestial_edge.device.bench import bench
+from celestial_edge.device.bench_options import BenchOptions
 from celestial_edge.recipes import RECIPES, STATIC_INT8, WHOLE
 from celestialkeras.errors import ExportError
 from celestialkeras.evaluation.evaluate import frame_batches

@@ -5,122 +5,31 @@ Shared machines drift, so every artifact gets its share of each round, and what 
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from celestial_edge.card import read_card
+from celestial_edge.card import Card, read_card
+from celestial_edge.device.bench_accuracy import LabelledFrames, judge
+from celestial_edge.device.bench_options import BenchOptions
+from celestial_edge.device.bench_process import BenchProcess, Task
+from celestial_edge.device.bench_report import ArtifactBench, BenchReport, RivalBench, SensorLog
+from celestial_edge.device.bench_turns import Turns
 from celestial_edge.device.machine import describe_machine
-from celestialkeras.errors import ArtifactError
+from celestial_edge.device.memory_limit import choose_limit
+from celestial_edge.device.operators import operators_of
+from celestial_edge.device.sampler import Sampler
+from celestial_edge.device.sensors import Sensors
+from celestial_edge.trust import Trust
 from celestialkeras.lcid.frames import read_frame
-
-SCHEMA = 1
-"""Version of the JSON report."""
-
-# With `-m` or a bare `-c` the working folder would come first on the path, and a file there could shadow a package.
-_START = (
-    "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
-    "from celestial_edge.device.bench_worker import main; main(sys.argv[1], int(sys.argv[2]))"
-)
-
-
-@dataclass(frozen=True)
-class BenchOptions:
-    """How to measure.
-
-    Attributes:
-        frames: Timed frames of each artifact, in all.
-        warmup: Frames of each artifact that run first and do not count, the very first reported apart.
-        rounds: Turns in which the artifacts alternate.
-        threads: Threads of the interpreter.
-        fits: A FITS file to time whole verdicts on, from page cache; None times the model alone.
-        hdu: HDU of the chip in that file.
-    """
-
-    frames: int = 50
-    warmup: int = 3
-    rounds: int = 5
-    threads: int = 2
-    fits: Path | None = None
-    hdu: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("frames", "warmup", "rounds", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be 1 or more. Received: {name}={getattr(self, name)}")
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Quantiles of single-frame times, milliseconds."""
-
-    minimum: float
-    p50: float
-    p90: float
-    p99: float
-
-    @classmethod
-    def of(cls, times: Sequence[float]) -> Latency:
-        """Quantiles of times in milliseconds, by linear interpolation."""
-        p50, p90, p99 = (float(value) for value in np.percentile(times, (50, 90, 99)))
-        return cls(float(min(times)), p50, p90, p99)
-
-
-@dataclass(frozen=True)
-class ArtifactBench:
-    """What was measured of one artifact.
-
-    Attributes:
-        artifact: Its folder.
-        model: Name of the network.
-        recipe: How it is stored.
-        input: Rows and columns of the model's input.
-        frames: Frames that were timed.
-        file_mb: Size of the `.tflite` files, MB (1e6 bytes).
-        load_ms: Checking the hashes, loading and allocating.
-        first_ms: The first invoke.
-        invoke: Later invokes, codes to logits.
-        end_to_end: From FITS file to verdict; None without a FITS file.
-        stages_ms: Median time by stage of the same.
-        peak_memory_mb: Most memory resident over the process's life, interpreter of Python included.
-        memory_before_load_mb: Memory resident before the artifact was loaded.
-    """
-
-    artifact: str
-    model: str
-    recipe: str
-    input: tuple[int, int]
-    frames: int
-    file_mb: float
-    load_ms: float
-    first_ms: float
-    invoke: Latency
-    end_to_end: Latency | None
-    stages_ms: dict[str, float] | None
-    peak_memory_mb: float
-    memory_before_load_mb: float | None
-
-
-@dataclass(frozen=True)
-class BenchReport:
-    """A benchmark with the machine that it ran on."""
-
-    machine: dict[str, Any]
-    options: BenchOptions
-    artifacts: tuple[ArtifactBench, ...]
 
 
 def bench(
     artifacts: Sequence[str | Path],
     options: BenchOptions,
     on_progress: Callable[[int, int], None] | None = None,
+    rivals: Sequence[Task] = (),
+    labelled: LabelledFrames | None = None,
+    trust: Trust | None = None,
 ) -> BenchReport:
     """Benchmarks artifacts side by side.
 
@@ -128,117 +37,103 @@ def bench(
         artifacts: Artifact folders.
         options: How to measure.
         on_progress: Called with rounds done and rounds in all.
+        rivals: Other runtimes, timed in turns with the artifacts.
+        labelled: Frames whose truth is known; each artifact's process classifies them once it has been timed.
+        trust: What each artifact must prove; None for nothing.
 
     Returns:
-        One entry an artifact, in the order given.
+        One entry an artifact, in the order given. Under a memory limit, one that does not run is among `not_run`.
 
     Raises:
-        ArtifactError: An artifact is unusable, or its process died.
+        ArtifactError: An artifact is unusable or not trusted, or its process died without a memory limit.
+        DatasetError: The labelled frames are none that an artifact takes.
         FrameError: The FITS file cannot be used.
     """
-    for artifact in artifacts:
-        read_card(artifact)
+    trust = trust or Trust()
+    cards = [read_card(artifact, trust) for artifact in artifacts]
+    if labelled is not None:
+        for card in cards:
+            labelled.check(card)
     if options.fits:
         read_frame(options.fits, options.hdu)
-    with ExitStack() as stack:
-        workers = [stack.enter_context(_Worker(Path(artifact), options.threads)) for artifact in artifacts]
-        for worker in workers:
-            worker.warm_up(options)
-        shares = [len(part) for part in np.array_split(np.arange(options.frames), options.rounds)]
-        for number, share in enumerate(shares, start=1):
-            for worker in workers:
-                worker.time(share, options)
-            if on_progress:
-                on_progress(number, len(shares))
-        return BenchReport(describe_machine(), options, tuple(worker.finish() for worker in workers))
+    tasks = [*(_task(Path(path), card, options, trust) for path, card in zip(artifacts, cards, strict=True)), *rivals]
+    # In turns all are loaded at once; in one round each has the machine to itself, from its start to its end.
+    groups = [[task] for task in tasks] if options.rounds == 1 else [tasks]
+    results = _Results({str(Path(path)): card for path, card in zip(artifacts, cards, strict=True)}, options, labelled)
+    limit = choose_limit(options.memory_limit) if options.memory_limit else None
+    with Sampler(Sensors()) as sampler:
+        turns = Turns(options, limit, sampler)
+        for number, group in enumerate(groups):
+
+            def on_round(done: int, total: int, before: int = number) -> None:
+                if on_progress:
+                    on_progress(before * total + done, len(groups) * total)
+
+            turns.run(group, results.take, on_round)
+        after = sampler.read()
+    sensors = None
+    if sampler.before:
+        during = tuple(reading for reading in sampler.readings if reading is not after)
+        sensors = SensorLog(sampler.before, during, after, results.energy_source)
+    return BenchReport(
+        machine=describe_machine(),
+        options=options.to_json(),
+        scenario=options.scenario,
+        memory_limit={"bytes": limit.limit, "enforced_by": limit.enforced_by} if limit else None,
+        sensors=sensors,
+        artifacts=tuple(results.artifacts),
+        rivals=tuple(results.rivals),
+        not_run=tuple(turns.not_run),
+    )
 
 
-class _Worker:
-    """The parent's end of one `bench_worker` process."""
+def _task(folder: Path, card: Card, options: BenchOptions, trust: Trust) -> Task:
+    return Task(
+        subject=str(folder),
+        title=f"{card.model} {card.recipe} {card.layout}",
+        module="celestial_edge.device.bench_worker",
+        config={
+            "artifact": str(folder),
+            "threads": options.threads,
+            "cpus": options.cpus,
+            "cards": trust.cards,
+            "public_key": str(trust.public_key) if trust.public_key else None,
+        },
+    )
 
-    def __init__(self, artifact: Path, threads: int) -> None:
-        self._artifact = artifact
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(artifact), str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._invokes: list[float] = []
-        self._stages: list[dict[str, float]] = []
-        self._first_ms = 0.0
-        self._loaded: dict[str, Any] = {}
 
-    def __enter__(self) -> _Worker:
-        self._loaded = self._hear()
-        return self
+class _Results:
+    """Sums up each process that has been timed."""
 
-    def __exit__(self, *exception: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+    def __init__(self, cards: Mapping[str, Card], options: BenchOptions, labelled: LabelledFrames | None) -> None:
+        self.artifacts: list[ArtifactBench] = []
+        self.rivals: list[RivalBench] = []
+        self.energy_source: str | None = None
+        self._cards, self._options, self._labelled = cards, options, labelled
 
-    def warm_up(self, options: BenchOptions) -> None:
-        """Runs frames that do not count, and keeps the time of the first."""
-        self._first_ms = self._ask(frames=options.warmup)["invoke_ms"][0]
-        if options.fits:
-            self._ask(fits=str(options.fits), hdu=options.hdu, frames=options.warmup)
-
-    def time(self, frames: int, options: BenchOptions) -> None:
-        """Times frames, the model alone and, with a FITS file, the whole way."""
-        if not frames:
+    def take(self, process: BenchProcess) -> None:
+        """Sums up a process, has it judged, and profiles its operators."""
+        subject, figures = process.task.subject, vars(process.measured())
+        self.energy_source = self.energy_source or process.energy_source
+        if process.task.rival:
+            self.rivals.append(RivalBench(**figures, runtime=process.facts["runtime"], model=subject))
             return
-        self._invokes += self._ask(frames=frames)["invoke_ms"]
-        if options.fits:
-            self._stages += self._ask(fits=str(options.fits), hdu=options.hdu, frames=frames)["stages_ms"]
-
-    def finish(self) -> ArtifactBench:
-        """Ends the process and sums up."""
-        memory = self._ask()
-        card = self._loaded["card"]
-        contract = card["input"]
-        stages = None
-        if self._stages:
-            stages = {name: float(np.median([s[name] for s in self._stages])) for name in self._stages[0]}
-        return ArtifactBench(
-            artifact=str(self._artifact),
-            model=card["model"],
-            recipe=card["recipe"],
-            input=(
-                contract["frame_shape"][0] // contract["binning"],
-                contract["frame_shape"][1] // contract["binning"],
-            ),
-            frames=len(self._invokes),
-            file_mb=sum((self._artifact / one["file"]).stat().st_size for one in card["segments"]) / 1e6,
-            load_ms=self._loaded["load_ms"],
-            first_ms=self._first_ms,
-            invoke=Latency.of(self._invokes),
-            end_to_end=Latency.of([s["total"] for s in self._stages]) if self._stages else None,
-            stages_ms=stages,
-            peak_memory_mb=memory["peak_memory_mb"],
-            memory_before_load_mb=self._loaded["memory_before_load_mb"],
+        folder, card = Path(subject), self._cards[subject]
+        self.artifacts.append(
+            ArtifactBench(
+                **figures,
+                artifact=subject,
+                model=card.model,
+                recipe=card.recipe,
+                layout=card.layout,
+                input=card.input.model_shape,
+                file_mb=sum((folder / segment.file).stat().st_size for segment in card.segments) / 1e6,
+                parts_ms=process.parts_ms,
+                undelegated=tuple(process.facts["undelegated"]),
+                end_to_end=process.end_to_end,
+                stages_ms=process.stages_ms,
+                accuracy=judge(process, self._labelled, card) if self._labelled is not None else None,
+                # The process idles while LiteRT's own tool has its turn.
+                operators=operators_of(folder, card, self._options.threads),
+            )
         )
-
-    def _ask(self, **request: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            self._fail()
-        return self._hear()
-
-    def _hear(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            self._fail()
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _fail(self) -> None:
-        _, errors = self._process.communicate()
-        code = self._process.returncode
-        last_words = (errors.strip().splitlines() or ["without a word"])[-1]
-        why = f"was killed by signal {-code}, out of memory?" if code < 0 else f"failed: {last_words}"
-        raise ArtifactError(f"{self._artifact}: its process {why}")

@@ -42,3 +42,37 @@ BOARDS = {
     ),
 }
 """By the name that `--device` takes. None of the budgets was measured here; `free -m` on a board tells its own."""
+
+
+@dataclass(frozen=True)
+class BudgetCheck:
+    """Whether something keeps a board's budget; nothing here says how fast it would be there.
+
+    Attributes:
+        board: The board's title.
+        memory_mb: The most that was resident, MB.
+        memory_budget_mb: What one process may take there.
+        threads: Threads that were used.
+        cores: Cores of the board.
+    """
+
+    board: str
+    memory_mb: float
+    memory_budget_mb: int
+    threads: int
+    cores: int
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the budget does not allow, in words; empty where it is kept."""
+        found = []
+        if self.memory_mb > self.memory_budget_mb:
+            found.append(f"{self.memory_mb:.0f} of {self.memory_budget_mb} MB")
+        if self.threads > self.cores:
+            found.append(f"{self.threads} threads on {self.cores} cores")
+        return tuple(found)
+
+
+def check_budget(board: Board, memory_mb: float, threads: int) -> BudgetCheck:
+    """Holds a measured resident peak (MB, 1e6 bytes) and a number of threads against a board's budget."""
+    return BudgetCheck(board.title, memory_mb, board.budget_mb, threads, board.cores)

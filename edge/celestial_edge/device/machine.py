@@ -1,11 +1,10 @@
-"""What machine this is and how much memory this process takes, from what Linux tells without privileges."""
+"""What machine this is, from what Linux tells without privileges."""
 
 from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
+import re
 from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
@@ -46,28 +45,28 @@ def describe_kernels() -> dict[str, Any]:
     }
 
 
-def peak_memory_mb() -> float:
-    """The most memory that this process has had resident since it started, MB (1e6 bytes)."""
-    # ru_maxrss of a child starts at its parent's size before exec; VmHWM belongs to the new program alone.
-    kilobytes = _status_kilobytes("VmHWM")
-    if kilobytes is None:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        kilobytes = peak // 1024 if sys.platform == "darwin" else peak
-    return kilobytes * 1024 / 1e6
+def parse_cpus(text: str) -> tuple[int, ...]:
+    """Processors as Linux lists them, such as `0,2-3`.
 
+    Args:
+        text: Numbers and ranges, with commas between them.
 
-def resident_memory_mb() -> float | None:
-    """Memory that this process has resident now, MB (1e6 bytes); None where the system does not say."""
-    kilobytes = _status_kilobytes("VmRSS")
-    return None if kilobytes is None else kilobytes * 1024 / 1e6
+    Returns:
+        Each number once, sorted.
 
-
-def _status_kilobytes(name: str) -> int | None:
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)
+    Raises:
+        ValueError: It is no such list, or names a processor that this process may not use.
+    """
+    parts = [re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part) for part in text.split(",")]
+    ranges = [(int(part[1]), int(part[2] or part[1])) for part in parts if part is not None]
+    if len(ranges) < len(parts):
+        raise ValueError(f"must be numbers and ranges of processors, such as 0,2-3. Received: {text!r}")
+    usable = os.sched_getaffinity(0)
+    # Ends before ranges: a slip of the finger may name billions.
+    if any(not {first, last} <= usable or first > last for first, last in ranges):
+        raise ValueError(f"must be among the processors {sorted(usable)} of this process. Received: {text!r}")
+    found = {number for first, last in ranges for number in range(first, last + 1)}
+    return tuple(sorted(found))
 
 
 def _processor() -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from celestial_edge.device import pages
-from celestial_edge.device.machine import resident_memory_mb
 from celestial_edge.device.pages import release_pages
+from celestialkeras.process_memory import resident_memory_mb
 
 
 def test_pages_of_a_mapped_file_are_given_back_and_can_be_read_again(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from celestial_edge.compress.lowering import lay_out, lower
 from celestial_edge.compress.memory import memory_of
 from celestial_edge.compress.network import Network
 from celestial_edge.compress.planner import Piece, pieces_within
-from celestial_edge.device.bench import BenchOptions, bench
+from celestial_edge.device.bench import bench
+from celestial_edge.device.bench_options import BenchOptions
 from celestial_edge.device.boards import BOARDS, Board
 from celestialkeras.models.registry import build_model
 from network_artifacts import random_codes, write_artifact
