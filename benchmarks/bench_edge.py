@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from scipy.stats import binomtest
 
 from celestial_edge.card import CARD_NAME, read_card
 from celestial_edge.compress.quantize import QuantizeOptions, make_artifacts
@@ -26,9 +24,8 @@ from celestial_edge.device.runtime import Classifier
 from celestial_edge.recipes import FLOAT32, INT16_MACS, LAYOUTS, RECIPES, STATIC_INT8, STATIC_INT16, WHOLE
 from celestialkeras.errors import ExportError
 from celestialkeras.evaluation.evaluate import evaluate, frame_batches
-from celestialkeras.evaluation.gate import compare
-from celestialkeras.evaluation.intervals import bootstrap_over_objects
 from celestialkeras.evaluation.metrics import Evaluation
+from celestialkeras.evaluation.paired import compare, difference_over_objects, mcnemar
 from celestialkeras.evaluation.predictor import KerasPredictor, load_model
 from celestialkeras.evaluation.report import percent, percent_range, to_json
 from celestialkeras.lcid.dataset import open_dataset
@@ -127,15 +124,12 @@ def _versus(a: tuple[str, Evaluation], b: tuple[str, Evaluation]) -> str:
     """Two Keras models on the same frames: McNemar's exact test, and the difference with objects drawn anew."""
     first, second = (found.predictions for _, found in (a, b))
     pair = compare(first, second)
-    p = binomtest(pair.only_a, pair.only_a + pair.only_b).pvalue if pair.only_a + pair.only_b else 1.0
-    names = [observation.object_id for observation in first.observations]
-    ahead = first.correct.astype(np.float64) - second.correct
-    interval = bootstrap_over_objects(ahead, names, np.random.default_rng(0))
+    interval = difference_over_objects([first], [second])
     assert interval is not None
     return (
         f"{a[0]} ahead of {b[0]} by {100 * pair.drop:+.1f} points ({100 * interval.low:+.1f} to"
         f" {100 * interval.high:+.1f} by resampling objects); alone right {pair.only_a} and {pair.only_b} times of"
-        f" {pair.n}, McNemar p = {p:.2g}"
+        f" {pair.n}, McNemar p = {mcnemar(pair.only_a, pair.only_b):.2g}"
     )
 
 

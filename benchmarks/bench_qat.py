@@ -30,7 +30,7 @@ from celestial_edge.compress.quantize import QuantizeOptions, make_artifacts
 from celestial_edge.device.runtime import Classifier
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.evaluation.evaluate import evaluate, frame_batches
-from celestialkeras.evaluation.gate import compare
+from celestialkeras.evaluation.paired import compare
 from celestialkeras.evaluation.predictions import Predictions
 from celestialkeras.evaluation.predictor import KerasPredictor, Predictor, binning_of, load_model
 from celestialkeras.lcid.dataset import LcidDataset, open_dataset

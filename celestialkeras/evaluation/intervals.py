@@ -115,7 +115,7 @@ def paired_difference(only_a: int, only_b: int, trials: int, level: float = LEVE
 
 
 def bootstrap_over_objects(
-    correct: NDArray[np.bool_],
+    correct: NDArray[np.bool_] | NDArray[np.float64],
     objects: Sequence[str],
     rng: np.random.Generator,
     resamples: int = 10_000,
@@ -129,7 +129,8 @@ def bootstrap_over_objects(
     where every object has the same accuracy.
 
     Args:
-        correct: `bool (n,)`, whether each frame was classified rightly.
+        correct: `bool (n,)`, whether each frame was classified rightly; or `float64 (n,)`, such as the share of several
+            models that have it right, or how far one model is ahead of another there.
         objects: Object of each frame, n names.
         rng: Source of the draws; the same state gives the same interval.
         resamples: Number of draws.

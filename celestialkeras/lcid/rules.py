@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,45 @@ def fit_rules(name: str, rows: Sequence[Observation]) -> tuple[Rule, ...]:
         ManifestError: An exposure time is no number of seconds above 0.
     """
     return tuple(_fit(title, [key(row) for row in rows], rows) for title, key in _rule_keys(name, rows).items())
+
+
+def answer_by_rules(
+    rules: Sequence[str], name: str, fitted: Sequence[Observation], tested: Sequence[Observation]
+) -> dict[str, tuple[int, ...]]:
+    """What rules that are fitted to one list say of each row of another.
+
+    A value that the fitted list does not have takes its larger class; ties go to galaxy.
+
+    Args:
+        rules: Names of rules, such as `majority`, `instrument` or `instrument and filter`.
+        name: Name of the lists, for messages.
+        fitted: Rows that the rules learn from, at least one.
+        tested: Rows that they answer for.
+
+    Returns:
+        For each rule the class code of each tested row, in their order.
+
+    Raises:
+        ManifestError: An exposure time is no number of seconds above 0.
+        ValueError: There is no such rule for these lists.
+    """
+    keys = _rule_keys(name, [*fitted, *tested])
+    if unknown := [rule for rule in rules if rule not in keys]:
+        raise ValueError(f"`rules` must be among {', '.join(keys)}. Received: {', '.join(unknown)}")
+    majority = _larger_class(fitted)
+    answers = {}
+    for rule in rules:
+        groups: dict[object, list[Observation]] = defaultdict(list)
+        for row in fitted:
+            groups[keys[rule](row)].append(row)
+        learned = {value: _larger_class(group) for value, group in groups.items()}
+        answers[rule] = tuple(learned.get(keys[rule](row), majority) for row in tested)
+    return answers
+
+
+def _larger_class(rows: Sequence[Observation]) -> int:
+    nsc = sum(row.label_code for row in rows)
+    return int(2 * nsc > len(rows))
 
 
 def _rule_keys(name: str, rows: Sequence[Observation]) -> dict[str, Callable[[Observation], object]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from celestialkeras.errors import RunError
 from celestialkeras.files import write_text
 
 
@@ -39,3 +41,21 @@ def write_history(rows: Sequence[EpochRow], path: Path) -> None:
     header = [one.name for one in fields(EpochRow)]
     cells = [["" if value is None else repr(value) for value in asdict(row).values()] for row in rows]
     write_text(path, "".join(",".join(line) + "\n" for line in [header, *cells]))
+
+
+def read_history(path: Path) -> tuple[EpochRow, ...]:
+    """Reads what `write_history` wrote.
+
+    Raises:
+        RunError: The file is missing, or is not a history.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as source:
+            return tuple(_row(cells) for cells in csv.DictReader(source))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: cannot be read as a history ({error}); train anew, or restore the file") from error
+
+
+def _row(cells: Mapping[str, str]) -> EpochRow:
+    kinds = {one.name: int if one.name == "epoch" else float for one in fields(EpochRow)}
+    return EpochRow(**{name: kind(cells[name]) if cells[name] else None for name, kind in kinds.items()})  # type: ignore[arg-type]

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from celestial_cli.locate import find_model, is_artifact, open_data, run_of_artifact
+from celestial_cli.subjects import open_model, seal_of
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
-from celestial_edge.card import CARD_NAME
 from celestialkeras.errors import DatasetError
-from celestialkeras.files import sha256_of
 from celestialkeras.lcid.manifest import LABELS
 
 if TYPE_CHECKING:
@@ -131,15 +130,11 @@ def _open(model: Path | None, data: Path | None, threads: int) -> _Subject:
     else:
         source, run = find_model(model)
     dataset = open_data(data, run, source)
-    from celestial_edge.device.runtime import Classifier
-    from celestialkeras.evaluation.predictor import KerasPredictor, load_model, reading_size
-
     title = run.name if run else source.stem
     if artifact is not None:
-        classifier = Classifier(artifact, threads)
-        sealed, folder = sha256_of(source / CARD_NAME), evaluation_folder(artifact)
+        folder = evaluation_folder(artifact)
         title = f"{title}, {artifact.name}" if run else title
-        return _Subject(classifier, classifier.card.input.binning, dataset, source, sealed, title, folder)
-    loaded = load_model(source)
-    size = reading_size(loaded, dataset.shape)
-    return _Subject(KerasPredictor(loaded), size, dataset, source, sha256_of(source), title, source.parent)
+    else:
+        folder = source.parent
+    opened = open_model(source, dataset.shape, threads)
+    return _Subject(opened.predictor, opened.size, dataset, source, seal_of(source), title, folder)

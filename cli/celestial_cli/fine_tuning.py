@@ -19,7 +19,7 @@ from celestialkeras.training.run import MAKES_A_RUN, Run, check_new_run
 
 if TYPE_CHECKING:
     from celestial_edge.compress.measured_cost import MeasuredCost
-    from celestialkeras.evaluation.gate import PairedComparison
+    from celestialkeras.evaluation.paired import PairedComparison
     from celestialkeras.lcid.dataset import LcidDataset
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -165,7 +165,7 @@ def keep_shrunk(
         threads: Threads of the interpreter.
     """
     from celestial_edge.compress.measured_cost import measure_costs
-    from celestial_edge.device.bench import BenchOptions
+    from celestial_edge.device.bench_options import BenchOptions
     from celestialkeras.training.derived import Derivation, derive_run, finish_without_training
     from celestialkeras.training.loop import train
 
@@ -226,7 +226,7 @@ def print_shrunk(shrunk: Shrunk, decisions: Mapping[str, Any], note: str, as_jso
 
 def _compared(parent: Parent, run: Run) -> PairedComparison | None:
     from celestialkeras.evaluation.evaluate import evaluate, frame_batches
-    from celestialkeras.evaluation.gate import compare
+    from celestialkeras.evaluation.paired import compare
     from celestialkeras.evaluation.predictor import KerasPredictor, binning_of
 
     dataset = parent.dataset

@@ -23,6 +23,20 @@ if TYPE_CHECKING:
 _ENDS = {"epochs": "all of them", "patience": "patience ran out", "minutes": "time ran out"}
 
 
+def epoch_line(row: EpochRow, epochs: int, best: bool) -> str:
+    """One epoch in words.
+
+    Args:
+        row: The epoch.
+        epochs: How many the training is to have.
+        best: Whether its weights are the best so far.
+    """
+    text = f"epoch {row.epoch}/{epochs}: loss {row.loss:.4f}, accuracy {100 * row.accuracy:.1f} %"
+    if row.validation_loss is not None and row.validation_accuracy is not None:
+        text += f", validation {row.validation_loss:.4f}, {100 * row.validation_accuracy:.1f} %"
+    return f"{text}, {row.seconds:.1f} s{', best so far' if best else ''}"
+
+
 class TrainingProgress:
     """Shows training on stderr, while its `with` block lasts; an `Observer`."""
 
@@ -74,10 +88,7 @@ class TrainingProgress:
 
     def epoch(self, row: EpochRow, best: bool) -> None:
         """Prints the epoch's line."""
-        text = f"epoch {row.epoch}/{self._epochs}: loss {row.loss:.4f}, accuracy {100 * row.accuracy:.1f} %"
-        if row.validation_loss is not None and row.validation_accuracy is not None:
-            text += f", validation {row.validation_loss:.4f}, {100 * row.validation_accuracy:.1f} %"
-        self._say(f"{text}, {row.seconds:.1f} s{', best so far' if best else ''}")
+        self._say(epoch_line(row, self._epochs, best))
 
     def _say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)

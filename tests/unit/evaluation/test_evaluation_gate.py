@@ -1,41 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
-import numpy as np
 import pytest
+from two_models import Make, pair
 
-from celestialkeras.errors import DatasetError
-from celestialkeras.evaluation.calibration_error import calibration_of
-from celestialkeras.evaluation.gate import Outcome, compare, judge
-from celestialkeras.evaluation.intervals import paired_difference
-from celestialkeras.evaluation.predictions import Predictions
-from celestialkeras.lcid.manifest import Observation
-
-Make = Callable[..., Observation]
-
-
-def pair(observation: Make, both: int, only_a: int, only_b: int, neither: int = 0) -> tuple[Predictions, Predictions]:
-    """Two models on galaxies, with so many frames right for both, for one only, and for neither."""
-    a_right = np.repeat([True, True, False, False], [both, only_a, only_b, neither])
-    b_right = np.repeat([True, False, True, False], [both, only_a, only_b, neither])
-    rows = tuple(observation(index) for index in range(len(a_right)))
-
-    def said(right: np.ndarray) -> Predictions:
-        return Predictions(rows, np.stack([right, ~right], axis=1).astype(np.float32))
-
-    return said(a_right), said(b_right)
-
-
-def test_comparison_counts_what_the_models_disagree_on(observation: Make) -> None:
-    found = compare(*pair(observation, both=80, only_a=9, only_b=4, neither=7))
-    assert (found.n, found.only_a, found.only_b) == (100, 9, 4)
-    assert (found.accuracy_a, found.accuracy_b, found.drop) == pytest.approx((0.89, 0.84, 0.05))
-    assert found.agreement == 0.87
-    assert found.interval == paired_difference(9, 4, 100)
-    a, b = pair(observation, both=80, only_a=9, only_b=4, neither=7)
-    assert (found.calibration_a, found.calibration_b) == (calibration_of(a), calibration_of(b))
+from celestialkeras.evaluation.gate import Outcome, judge
+from celestialkeras.evaluation.paired import compare
 
 
 def test_a_loss_beyond_chance_fails(observation: Make) -> None:
@@ -89,15 +58,3 @@ def test_limits_that_make_no_sense_are_refused(observation: Make) -> None:
         judge(comparison, max_drop=float("nan"))
     with pytest.raises(ValueError, match=r"minimum_frames=0"):
         judge(comparison, max_drop=1, minimum_frames=0)
-
-
-def test_models_on_different_frames_are_not_compared(observation: Make) -> None:
-    a, b = pair(observation, both=3, only_a=1, only_b=0)
-    with pytest.raises(DatasetError, match=r"the same frames; .* Received: 4 and 3 frames"):
-        compare(a, Predictions(b.observations[:3], b.logits[:3]))
-    swapped = (b.observations[1], b.observations[0], *b.observations[2:])
-    with pytest.raises(DatasetError, match=r"Received: j00000000 HDU 1 \(galaxy\) and j00000001 HDU 1 .* as frame 0"):
-        compare(a, Predictions(swapped, b.logits))
-    relabelled = (*b.observations[:3], replace(b.observations[3], label="NSC"))
-    with pytest.raises(DatasetError, match=r"\(galaxy\) and j00000003 HDU 1 \(NSC\) as frame 3"):
-        compare(a, Predictions(relabelled, b.logits))

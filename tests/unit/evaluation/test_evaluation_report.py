@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from celestialkeras.evaluation.gate import compare, judge
+from celestialkeras.evaluation.gate import judge
 from celestialkeras.evaluation.intervals import paired_difference
 from celestialkeras.evaluation.metrics import Resampling, Timing, score
+from celestialkeras.evaluation.paired import compare
 from celestialkeras.evaluation.predictions import Predictions
 from celestialkeras.evaluation.report import figure_rows, judgement_to_json, slice_rows, to_json
 

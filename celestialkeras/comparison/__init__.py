@@ -1,0 +1,1 @@
+"""Networks side by side: trained alike, judged on the same frames, one table."""
