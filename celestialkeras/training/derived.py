@@ -18,6 +18,7 @@ from celestialkeras.training.observer import Outcome
 from celestialkeras.training.options import TrainOptions
 from celestialkeras.training.run import RUNS, Run, check_new_run, create_run
 from celestialkeras.training.schedule import class_weights
+from celestialkeras.training.strip_stem import check_stem
 
 if TYPE_CHECKING:
     import keras
@@ -66,7 +67,8 @@ def derive_run(
 
     Raises:
         DatasetError: There is no such data set.
-        ModelError: Without a `model`: the registered one does not take frames of the chosen size.
+        ModelError: Without a `model`: the registered one does not take frames of the chosen size. The network cannot be
+            trained in strips, and is to be.
         RunError: The parent is no longer the file of the derivation, `model` is not built for frames of the chosen
             size, a class has no training frames, or the name is not allowed or taken.
     """
@@ -88,6 +90,7 @@ def derive_run(
         )
     else:
         options = replace(options, precision="float32")
+    check_stem(options, dataset.shape, model)
     runs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=runs) as folder:
         extra = Run(Path(folder))

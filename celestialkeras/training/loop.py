@@ -37,6 +37,7 @@ from celestialkeras.training.options import TrainOptions
 from celestialkeras.training.run import RUNS, Run, create_run
 from celestialkeras.training.schedule import class_weights, learning_rate_schedule
 from celestialkeras.training.step import Steps, Tally
+from celestialkeras.training.strip_stem import check_stem
 from celestialkeras.training.teacher import SoftTargets, soft_targets
 
 _LOG = logging.getLogger(__name__)
@@ -55,12 +56,14 @@ def start_run(options: TrainOptions, runs: Path = RUNS, name: str | None = None)
 
     Raises:
         DatasetError: There is no such data set, or its frames cannot be brought to the chosen size.
-        ModelError: The model does not take frames of the chosen size, or an option of its factory is refused.
+        ModelError: The model does not take frames of the chosen size or cannot be trained in strips, or an option of
+            its factory is refused.
         RunError: A class has no training frames, or the name is taken.
     """
     dataset = open_dataset(options.data)
     class_weights(dataset)
     registered_cost(options.model, options.input_shape(dataset.shape), **options.model_options)
+    check_stem(options, dataset.shape)
     return create_run(options, dataset.digest, runs, name)
 
 
@@ -123,7 +126,8 @@ class _Trainer:
         if options.precision == "mixed_float16":
             # Gradients of half precision underflow unless the loss is scaled up.
             self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
-        self._compiled = Steps(self._model, self._optimizer, self._weights, taught.distillation if taught else None)
+        distillation = taught.distillation if taught else None
+        self._compiled = Steps(self._model, self._optimizer, self._weights, distillation, options.stem_strips)
         # A saved model computes in float32 whatever it was trained in: exporting and evaluating start from there.
         self._saved_model = self._model if options.precision == "float32" else self._build()
         self._state = restore_checkpoint(run.checkpoints, self._variables())

@@ -54,6 +54,8 @@ class TrainOptions:
         precision: One of `PRECISIONS`.
         augment: Whether frames are flipped about their axes.
         degrade: What is done to all frames, training and validation, such as `psf:3`; empty for nothing.
+        stem_strips: In how many strips of rows the network's first blocks are computed, for less memory and the same
+            result but for rounding; 0 for whole maps.
 
     Raises:
         DatasetError: There is no such degradation.
@@ -74,6 +76,7 @@ class TrainOptions:
     precision: str = PRECISIONS[0]
     augment: bool = True
     degrade: str = ""
+    stem_strips: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, Path):
@@ -81,6 +84,7 @@ class TrainOptions:
         self._check_whole("epochs", 1)
         self._check_whole("batch_size", 1)
         self._check_whole("patience", 0)
+        self._check_whole("stem_strips", 0)
         self._check_whole("seed", 0, _LARGEST_SEED)
         rate = self.learning_rate
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:

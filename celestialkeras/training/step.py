@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from celestialkeras.lcid.manifest import LABELS
+from celestialkeras.training.strip_stem import StripNetwork
 from celestialkeras.training.teacher import Distillation
 
 
@@ -56,6 +57,10 @@ class Steps:
         class_weights: Weight of the loss of each class, in label order.
         distillation: How a teacher's logits count; `train` then takes them, `float32 (n, 2)`, after the labels.
             Validation asks for the labels alone, so that its loss compares with that of any other run.
+        stem_strips: In how many strips of rows the first blocks are computed; 0 for whole maps.
+
+    Raises:
+        ModelError: There are to be strips, and the model does not begin with blocks that can be computed so.
     """
 
     def __init__(
@@ -64,9 +69,11 @@ class Steps:
         optimizer: keras.optimizers.Optimizer,
         class_weights: tuple[float, ...],
         distillation: Distillation | None = None,
+        stem_strips: int = 0,
     ) -> None:
         # The loss is taken from the logits: through the softmax, a confident mistake would have no gradient left.
         self._network = keras.Model(model.input, model.get_layer("logits").output)
+        self._logits = StripNetwork(model, stem_strips) if stem_strips else self._network
         self._optimizer = optimizer
         # Built here and not in the first step, which a checkpoint may come before.
         optimizer.build(self._network.trainable_variables)
@@ -81,7 +88,7 @@ class Steps:
     def _train(self, frames: Any, labels: Any, teacher_logits: Any = None) -> Any:
         weights = self._network.trainable_variables
         with tf.GradientTape() as tape:
-            logits = self._network(frames, training=True)
+            logits = self._logits(frames, training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             if self._distillation is not None:
                 losses = self._distillation.losses(losses, logits, teacher_logits)
@@ -93,7 +100,7 @@ class Steps:
         return sums
 
     def _validate(self, frames: Any, labels: Any) -> Any:
-        logits = self._network(frames, training=False)
+        logits = self._logits(frames, training=False)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return self._sums(losses, logits, labels)[1]
 

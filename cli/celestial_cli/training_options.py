@@ -68,6 +68,11 @@ _OPTIONS = (
     click.option(
         "--degrade", metavar="KIND:LEVEL", help="Train on worse frames, such as psf:3.  [default: as they are]"
     ),
+    click.option(
+        "--stem-strips",
+        type=click.IntRange(0),
+        help="Compute the first blocks in so many strips of rows: less memory, same result.  [default: 0, whole]",
+    ),
     click.option("--precision", type=click.Choice(PRECISIONS), help="Number format.  [default: float32]"),
 )
 

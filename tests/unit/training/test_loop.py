@@ -116,6 +116,20 @@ def test_config_of_a_run_reproduces_it(finished, tmp_path):
     assert history(again) == history(run)
 
 
+def test_a_run_in_strips_is_the_run_with_whole_maps(finished, options, tmp_path):
+    run = start_run(replace(options, stem_strips=3), tmp_path, "strips")
+    train(run)
+    assert run.options().stem_strips == 3
+    for row, whole in zip(history(run), history(finished[0]), strict=True):
+        assert float(row["loss"]) == pytest.approx(float(whole["loss"]), rel=1e-3)
+
+
+def test_strips_of_a_network_without_a_pooled_stem_are_refused_before_there_is_a_run(options, tmp_path):
+    with pytest.raises(ModelError, match="model 'celestialnet_edge' cannot be trained in strips"):
+        start_run(replace(options, model="celestialnet_edge", stem_strips=3), tmp_path, "refused")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("fails", ["save_checkpoint", "write_history"])
 def test_an_epoch_that_fails_while_it_is_written_is_done_again_alike(finished, options, tmp_path, monkeypatch, fails):
     run = start_run(options, tmp_path, "broken")

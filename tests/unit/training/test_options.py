@@ -46,6 +46,8 @@ def test_size_may_be_rows_and_columns():
         ("size", "0x100", "'full', a whole binning or ROWSxCOLUMNS such as 500x1000"),
         ("size", 0, "a whole number of at least 1"),
         ("size", 2.5, "a whole number of at least 1"),
+        ("stem_strips", -1, "a whole number of at least 0"),
+        ("stem_strips", 1.5, "a whole number of at least 0"),
         ("seed", -1, "a whole number of at least 0 and at most 4294967295"),
         ("seed", 2**32, "a whole number of at least 0 and at most 4294967295"),
         ("precision", "float16", "one of float32, mixed_bfloat16, mixed_float16"),
@@ -77,6 +79,7 @@ def test_toml_comes_back_alike(tmp_path):
         size=4,
         seed=7,
         augment=False,
+        stem_strips=16,
     )
     (tmp_path / "config.toml").write_text(options.to_toml(), encoding="utf-8")
     assert load_options(tmp_path / "config.toml") == options

@@ -1,17 +1,19 @@
-"""A run killed in the middle of an epoch and resumed is the unbroken run, byte for byte."""
+"""A run killed in the middle of an epoch and resumed is the unbroken run, byte for byte; in strips, too."""
 
 from dataclasses import replace
 
 import keras
 import numpy as np
+import pytest
 from tiny_runs import rows_without_time, train_until_killed
 
 from celestialkeras.training.loop import start_run, train
 from celestialkeras.training.run import open_run
 
 
-def test_killed_and_resumed_is_unbroken(options, tmp_path):
-    options = replace(options, batch_size=4, epochs=5, seed=5)
+@pytest.mark.parametrize("stem_strips", [0, 3])
+def test_killed_and_resumed_is_unbroken(stem_strips, options, tmp_path):
+    options = replace(options, batch_size=4, epochs=5, seed=5, stem_strips=stem_strips)
     broken, unbroken = (start_run(options, tmp_path, name) for name in ("broken", "unbroken"))
     train_until_killed(broken, epoch=3)
     assert [path.name for path in broken.checkpoints.iterdir()] == ["epoch-0002.npz"]

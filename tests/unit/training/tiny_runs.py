@@ -76,7 +76,7 @@ def register_tiny_model():
             raise ModelError(f"`filters` must be at least 1. Received: filters={filters}")
         inputs = keras.Input(input_shape)
         x = layers.Conv2D(filters, 3, strides=2)(inputs)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.MaxPooling2D(3, 2)(layers.ReLU()(layers.BatchNormalization()(x)))
         x = layers.Dropout(0.5)(layers.GlobalMaxPooling2D()(x))
         x = layers.Dense(classes, name="logits", dtype="float32")(x)
         return keras.Model(inputs, layers.Softmax(dtype="float32")(x))
