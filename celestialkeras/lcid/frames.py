@@ -127,28 +127,38 @@ def read_frame(path: str | Path, hdu: int) -> Frame:
     if hdu not in CHIP_HDUS:
         raise WrongHduError(f"{path}: the HDU of a chip must be 1 (lower) or 4 (upper). Received: hdu={hdu}")
     with open_stream(path) as stream:
-        primary = read_header(stream, 0, path)
-        detector = find_detector(primary, path)
-        check_readout(primary, path)
-        filter_name = find_filter(primary, detector, path)
-        header = seek_extension(stream, primary, hdu, path)
-        layout = find_layout(stream, header, detector, hdu, path)
+        # A card is parsed when it is asked for.
+        with reading(path, "the headers"):
+            primary = read_header(stream, 0, path)
+            detector = find_detector(primary, path)
+            check_readout(primary, path)
+            filter_name = find_filter(primary, detector, path)
+            header = seek_extension(stream, primary, hdu, path)
+            layout = find_layout(stream, header, detector, hdu, path)
+            described = _describe(primary, header, path)
         rows = _decompressed_rows if layout.compressed else _stored_rows
         data, bias = _gather(rows(stream, layout, path), layout, path)
     return Frame(
         data=data,
         bias=bias,
         channel_columns=detector.frame_columns(),
-        obsid=text_card(primary, "ROOTNAME").lower() or path.name.split("_")[0].split(".")[0].lower(),
         hdu=hdu,
         instrument=detector.instrument,
         filter=filter_name,
-        exptime=number_card(primary, "EXPTIME"),
-        target=text_card(primary, "TARGNAME"),
-        ra=number_card(header, "CRVAL1", number_card(primary, "RA_TARG")),
-        dec=number_card(header, "CRVAL2", number_card(primary, "DEC_TARG")),
-        date="T".join(filter(None, (text_card(primary, "DATE-OBS"), text_card(primary, "TIME-OBS")))),
+        **described,
     )
+
+
+def _describe(primary: fits.Header, header: fits.Header, path: Path) -> dict[str, Any]:
+    """The fields of a frame that tell what was observed."""
+    return {
+        "obsid": text_card(primary, "ROOTNAME").lower() or path.name.split("_")[0].split(".")[0].lower(),
+        "exptime": number_card(primary, "EXPTIME"),
+        "target": text_card(primary, "TARGNAME"),
+        "ra": number_card(header, "CRVAL1", number_card(primary, "RA_TARG")),
+        "dec": number_card(header, "CRVAL2", number_card(primary, "DEC_TARG")),
+        "date": "T".join(filter(None, (text_card(primary, "DATE-OBS"), text_card(primary, "TIME-OBS")))),
+    }
 
 
 def trim_overscan(

@@ -54,7 +54,7 @@ _REFUSED_FILTERS = {
 }
 
 # What the FITS and gzip readers raise on damaged input, beside their own warnings.
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, zlib.error, fits.VerifyError)
+_DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, OverflowError, zlib.error, fits.VerifyError)
 
 
 @dataclass(frozen=True)

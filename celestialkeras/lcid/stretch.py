@@ -251,12 +251,14 @@ def _look_up_floats(
     steps: float,
 ) -> None:
     """Looks floats up by steps of `1 / steps` of the noise above black; NaN counts as sky."""
-    scale = np.float32(steps / background.noise)
-    origin = np.float32(background.sky + black * background.noise)
     sky_index = np.float32(-black * steps)
+    # A hot pixel near the largest float32 overflows to infinity, which is white as it should be, and so does the origin
+    # where the noise is that large. Infinities that cancel out give NaN.
+    with np.errstate(over="ignore"):
+        scale = np.float32(steps / background.noise)
+        origin = np.float32(background.sky + black * background.noise)
     for row in range(0, len(frame.data), _BLOCK_ROWS):
-        # A hot pixel near the largest float32 overflows to infinity, which is white as it should be.
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             index = (frame.data[row : row + _BLOCK_ROWS] - origin) * scale
         np.copyto(index, sky_index, where=np.isnan(index))
         np.clip(index, 0, _TABLE_SIZE - 1, out=index)

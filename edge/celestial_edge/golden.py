@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from contextlib import ExitStack
@@ -32,6 +33,7 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     RuntimeError,
+    tokenize.TokenError,
 )
 
 

@@ -167,8 +167,15 @@ class _Graph:
         ]
 
     def view(self, end: Mapping[str, Any]) -> Plane:
-        """The interpreter's own memory of its input or output, without the batch; not to be held on to."""
-        view: Plane = self._interpreter.tensor(end["index"])()[0]
+        """The interpreter's own memory of its input or output, without the batch; not to be held on to.
+
+        Raises:
+            ArtifactError: LiteRT laid none out.
+        """
+        try:
+            view: Plane = self._interpreter.tensor(end["index"])()[0]
+        except ValueError as error:
+            raise ArtifactError(f"{self._path}: LiteRT has no memory for its {end['name']} ({error})") from error
         return view
 
     def run(self, plane: Plane | None, made: Plane) -> None:
