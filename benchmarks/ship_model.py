@@ -1,7 +1,7 @@
 """Puts a run's int8 artifact into the package, as the model that is used where none is named.
 
     celestial data simulate --preset bench --to shards
-    celestial train --data celestial-data/bench/shards --size 4 --epochs 70 --patience 0
+    celestial train --data celestial-data/bench/shards --size 2 --epochs 30 --patience 0
     celestial quantize --int8
     python benchmarks/ship_model.py runs/latest --trained-on "simulated frames: celestial data simulate --preset bench"
 
