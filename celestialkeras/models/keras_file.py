@@ -19,21 +19,23 @@ _CONFIG = "config.json"
 # That of HR-CelestialNet takes 20 kB; an archive of a few kilobytes may claim any size.
 _LARGEST_CONFIG = 64 * 1024 * 1024
 
-# Where Keras keeps what a model is made of; `keras.config`, `keras.utils` and the like only do things.
+# Where Keras keeps what a model is made of; `keras.config`, `keras.utils` and the like only do things. ConvNeXt's layer
+# of factors lies with the networks.
 _PARTS = frozenset(
     {
-        *(
-            "activations",
-            "constraints",
-            "dtype_policies",
-            "initializers",
-            "layers",
-            "losses",
-            "metrics",
-            "models",
-            "ops",
-        ),
-        *("optimizers", "quantizers", "regularizers"),
+        "activations",
+        "applications",
+        "constraints",
+        "dtype_policies",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "ops",
+        "optimizers",
+        "quantizers",
+        "regularizers",
     }
 )
 

@@ -43,7 +43,7 @@ def test_results_go_to_the_terminal_and_to_files(short: Bench, tmp_path: Path) -
     assert title.endswith("1 thread(s), 2 frames. Codes to logits, milliseconds")
     assert any("p50" in line and "steady MB" in line for line in table)
     written = (tmp_path / "bench.md").read_text()
-    assert "| celestialnet_edge static_wi8_ai8 whole | 512 x 1024 |" in written
+    assert "| celestialnet_edge static_wi8_ai8 whole | 1024 x 2048 |" in written
     html = (tmp_path / "pages/bench.html").read_text()
     assert html.startswith("<!DOCTYPE html>")
     assert html.count("<svg") == 2
