@@ -103,12 +103,12 @@ class _Graph:
             with held_back():
                 self._interpreter = Interpreter(model_path=str(file.mappable), num_threads=threads)
                 self._interpreter.allocate_tensors()
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(f"{file.path}: LiteRT cannot load it ({error})") from error
         release_pages(file.path)
         self._path = file.path
         self._stride = stride
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if (len(inputs), len(outputs)) != (1, 1):
             raise ArtifactError(
                 f"{file.path}: must have one input and one output. Received: {len(inputs)}, {len(outputs)}"
