@@ -53,6 +53,9 @@ _REFUSED_FILTERS = {
     "CSST": (("GU", "grating"), ("GV", "grating"), ("GI", "grating")),
 }
 
+# Of any table (FITS Standard 4.0, 7.3.1).
+_MOST_COLUMNS = 999
+
 # What the FITS and gzip readers raise on damaged input, beside their own warnings.
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, OverflowError, zlib.error, fits.VerifyError)
 
@@ -275,6 +278,11 @@ def find_layout(stream: BufferedIOBase, header: fits.Header, detector: Detector,
     binning = header.get("BINAXIS1", 1), header.get("BINAXIS2", 1)
     if binning != (1, 1):
         raise UnsupportedReadoutError(f"{path}: HDU {hdu} is binned {binning[0]} x {binning[1]}; only 1 x 1 is read")
+    if compressed and not 0 < header.get("TFIELDS", 0) <= _MOST_COLUMNS:
+        # Astropy goes through as many as the card says.
+        raise NotFitsError(
+            f"{path}: a table has 1 to {_MOST_COLUMNS} columns. Received: TFIELDS={header.get('TFIELDS')}"
+        )
     if compressed and any(not 0 < tile <= side for tile, side in zip(tiles, shape, strict=True)):
         raise UnsupportedReadoutError(f"{path}: HDU {hdu} is compressed in tiles larger than itself. Received: {tiles}")
     if shape == detector.raw_shape and stored == (16, 32768, 1):
