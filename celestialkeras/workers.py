@@ -13,6 +13,10 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+CLEAN_PATH = "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
+"""What `python -c` must do first: the working folder comes first on its path, and a file there could shadow a package.
+With `-m` it would be the same."""
+
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 

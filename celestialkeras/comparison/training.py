@@ -13,6 +13,7 @@ from celestialkeras.errors import RunError
 from celestialkeras.training.history import EpochRow, read_history
 from celestialkeras.training.observer import Outcome
 from celestialkeras.training.run import Run
+from celestialkeras.workers import CLEAN_PATH
 
 LOG_NAME = "training.log"
 """File of a run that holds what its training processes wrote to standard error."""
@@ -23,11 +24,7 @@ OnEpoch = Callable[[EpochRow, bool], None]
 Trainer = Callable[[Run, OnEpoch], None]
 """Trains a run from where it stands to its end."""
 
-# With `-m` or a bare `-c` the working folder would come first on the path, and a file there could shadow a package.
-_START = (
-    "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
-    "from celestialkeras.comparison.train_worker import main; main(sys.argv[1])"
-)
+_START = CLEAN_PATH + "from celestialkeras.comparison.train_worker import main; main(sys.argv[1])"
 
 
 @dataclass(frozen=True)

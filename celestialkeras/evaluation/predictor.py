@@ -93,8 +93,19 @@ class KerasPredictor:
                 f"{self._source} takes frames of {_size(wanted)} pixels; use the data it was trained for, or a model"
                 f" built for this size. Received: frames of {_size(codes.shape[1:])}"
             )
-        scaled = codes[..., np.newaxis].astype(np.float32) / np.float32(255)
-        return np.asarray(self._model.predict_on_batch(scaled), dtype=np.float32)
+        return np.asarray(self._model.predict_on_batch(network_input(codes)), dtype=np.float32)
+
+
+def network_input(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Frames as networks take them, by the same two roundings as in training: to float32, then the division.
+
+    Args:
+        codes: `uint8 (..., H, W)`.
+
+    Returns:
+        `float32 (..., H, W, 1)` in [0, 1].
+    """
+    return codes[..., np.newaxis].astype(np.float32) / np.float32(255)
 
 
 def load_model(path: str | Path) -> Any:

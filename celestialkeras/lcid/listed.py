@@ -15,12 +15,15 @@ from celestialkeras.lcid.manifest import Observation
 _PRODUCTS = ("raw", "flc", "flt")
 
 
+def find_frame_files(folder: Path) -> list[Path]:
+    """What is named like a FITS file in a folder and its subfolders, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.name.endswith(FRAME_SUFFIXES))
+
+
 def find_listed_files(folder: Path) -> dict[str, Path]:
     """The FITS file of each rootname in a folder and its subfolders."""
     found: dict[str, tuple[int, Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        if not path.name.endswith(FRAME_SUFFIXES):
-            continue
+    for path in find_frame_files(folder):
         rootname, _, rest = path.name.partition("_")
         product = rest.split(".")[0]
         if product in _PRODUCTS:

@@ -16,7 +16,8 @@ from celestialkeras.errors import DatasetError, FrameError, ManifestError, Wrong
 from celestialkeras.lcid.build import FitsFolder, RowEncoder
 from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.detectors import CHIP_HDUS
-from celestialkeras.lcid.frames import FRAME_SUFFIXES, read_frame
+from celestialkeras.lcid.frames import read_frame
+from celestialkeras.lcid.listed import find_frame_files
 from celestialkeras.lcid.manifest import LABELS, Observation
 from celestialkeras.lcid.pictures import PICTURE
 from celestialkeras.lcid.shards import Record
@@ -112,7 +113,7 @@ def items_of_folder(folder: str | Path) -> list[PreviewItem]:
     folder = Path(folder)
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such manifest, folder of FITS files or data set")
-    paths = sorted(path for path in folder.rglob("*") if path.name.endswith(FRAME_SUFFIXES))
+    paths = find_frame_files(folder)
     if not paths:
         raise DatasetError(f"{folder}: no FITS files and no data set; name a manifest, or the folder of its files")
     return [

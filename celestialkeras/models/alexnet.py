@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers
 
-from celestialkeras.models.applications import BATCH_NORM_MOMENTUM
+from celestialkeras.models.convolution import normalized_convolution
 from celestialkeras.models.head import check_head, classifier, hidden_layers, pooled
 from celestialkeras.models.pretrained import FRESH, Donor, start_from
 from celestialkeras.models.registry import FULL_INPUT_SHAPE, InputRule, register
@@ -66,21 +64,15 @@ def alexnet(
     check_width(width)
 
     frame = keras.Input(input_shape, name="frame")
-    x = _convolution(frame, "conv1", scaled(96, width), 11, 4, "valid")
+    x = normalized_convolution(frame, "conv1", scaled(96, width), 11, 4, "valid")
     x = layers.MaxPooling2D(_POOL, _POOL_STRIDE, name="pool1")(x)
-    x = _convolution(x, "conv2", scaled(256, width), 5)
+    x = normalized_convolution(x, "conv2", scaled(256, width), 5)
     x = layers.MaxPooling2D(_POOL, _POOL_STRIDE, name="pool2")(x)
-    x = _convolution(x, "conv3", scaled(384, width), 3)
-    x = _convolution(x, "conv4", scaled(384, width), 3)
-    x = _convolution(x, "conv5", scaled(256, width), 3)
+    x = normalized_convolution(x, "conv3", scaled(384, width), 3)
+    x = normalized_convolution(x, "conv4", scaled(384, width), 3)
+    x = normalized_convolution(x, "conv5", scaled(256, width), 3)
     x = layers.MaxPooling2D(_POOL, _POOL_STRIDE, name="pool5")(x)
     x = hidden_layers(pooled(x), hidden_units, dropout)
     model = classifier(frame, x, classes, "alexnet")
     start_from(model, weights, Donor())
     return model
-
-
-def _convolution(x: Any, name: str, filters: int, kernel: int, stride: int = 1, padding: str = "same") -> Any:
-    x = layers.Conv2D(filters, kernel, stride, padding=padding, use_bias=False, name=name)(x)
-    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)

@@ -17,7 +17,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from celestialkeras.models.applications import BATCH_NORM_MOMENTUM, Exchange, standard_layers
+from celestialkeras.models.applications import Exchange, standard_layers
+from celestialkeras.models.convolution import normalized_convolution
 from celestialkeras.models.head import check_head, classifier, hidden_layers, pooled
 from celestialkeras.models.pretrained import CENTRED, FRESH, Donor, start_from
 from celestialkeras.models.registry import FULL_INPUT_SHAPE, HALVED_FIVE_TIMES, register
@@ -111,7 +112,4 @@ def _colour_network(weights: str | None) -> keras.Model:
 
 
 def _normalized(convolution: keras.layers.Conv2D, x: Any) -> Any:
-    name = convolution.name
-    x = layers.Conv2D(convolution.filters, convolution.kernel_size, padding="same", use_bias=False, name=name)(x)
-    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
+    return normalized_convolution(x, convolution.name, convolution.filters, convolution.kernel_size)

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from celestialkeras.errors import RunError
 from celestialkeras.files import write_text
@@ -58,4 +59,5 @@ def read_history(path: Path) -> tuple[EpochRow, ...]:
 
 def _row(cells: Mapping[str, str]) -> EpochRow:
     kinds = {one.name: int if one.name == "epoch" else float for one in fields(EpochRow)}
-    return EpochRow(**{name: kind(cells[name]) if cells[name] else None for name, kind in kinds.items()})  # type: ignore[arg-type]
+    values: dict[str, Any] = {name: kind(cells[name]) if cells[name] else None for name, kind in kinds.items()}
+    return EpochRow(**values)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from celestial_cli.locate import find_model, is_artifact, open_data, run_of_artifact
+from celestial_cli.locate import find_subject, is_artifact, open_data
 from celestial_cli.subjects import open_model, seal_of
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
 from celestial_cli.training_options import TRAINING_DEFAULTS
@@ -176,21 +176,16 @@ def _data(data: Path | None, paths: list[Path]) -> LcidDataset:
     if data is not None:
         return open_dataset(data)
     for path in paths:
-        source, run = _locate(path)
+        source, run = find_subject(path)
         if run is not None:
             return open_data(None, run, source)
     raise click.UsageError("no entry is a run, whose data set would be taken; name one with --data")
 
 
-def _locate(path: Path) -> tuple[Path, Run | None]:
-    """The artifact or `.keras` file that a path names, and its run if it has one."""
-    return (path, run_of_artifact(path)) if is_artifact(path) else find_model(path)
-
-
 def _existing(text: str, dataset: LcidDataset) -> Existing:
     from celestialkeras.comparison.entries import Existing
 
-    source, run = _locate(Path(text))
+    source, run = find_subject(Path(text))
     if run is not None:
         # Says so where the run was trained on other frames: test objects may be among its own.
         open_data(dataset.folder, run, source)
@@ -215,7 +210,7 @@ def open_subject(path: Path, dataset: LcidDataset, threads: int) -> Subject:
     from celestialkeras.evaluation.predictor import load_model
     from celestialkeras.models.cost import model_cost
 
-    source, run = _locate(path)
+    source, run = find_subject(path)
     opened = open_model(source, dataset.shape, threads)
     kind = "artifact" if is_artifact(source) else "run" if run and source == run.model else "model"
     keras_model = opened.keras_model

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from celestial_cli.locate import find_model, is_artifact, open_data, run_of_artifact
+from celestial_cli.locate import find_subject, is_artifact, open_data
 from celestial_cli.subjects import open_model, seal_of
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
 from celestialkeras.errors import DatasetError
@@ -124,16 +124,12 @@ class _Subject:
 
 
 def _open(model: Path | None, data: Path | None, threads: int) -> _Subject:
-    artifact = model if model is not None and is_artifact(model) else None
-    if artifact is not None:
-        source, run = artifact, run_of_artifact(artifact)
-    else:
-        source, run = find_model(model)
+    source, run = find_subject(model)
     dataset = open_data(data, run, source)
     title = run.name if run else source.stem
-    if artifact is not None:
-        folder = evaluation_folder(artifact)
-        title = f"{title}, {artifact.name}" if run else title
+    if is_artifact(source):
+        folder = evaluation_folder(source)
+        title = f"{title}, {source.name}" if run else title
     else:
         folder = source.parent
     opened = open_model(source, dataset.shape, threads)

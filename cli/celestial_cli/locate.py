@@ -136,6 +136,19 @@ def find_model(path: Path | None) -> tuple[Path, Run | None]:
     return run.require_model(), run
 
 
+def find_subject(path: Path | None) -> tuple[Path, Run | None]:
+    """The artifact or `.keras` file that a path names, and its run if it has one.
+
+    Args:
+        path: An artifact, a `.keras` file or a run; None for the latest run.
+
+    Raises:
+        ModelError: There is no such file.
+        RunError: There is no such run, or it has no model yet.
+    """
+    return (path, run_of_artifact(path)) if path is not None and is_artifact(path) else find_model(path)
+
+
 def find_classifier(
     path: Path | None, threads: int, trust: Trust | None = None, abstain: float | None = None
 ) -> tuple[ChipClassifier, str]:

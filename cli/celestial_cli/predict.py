@@ -114,12 +114,13 @@ def _exposures(paths: Iterable[Path], hdus: Sequence[int], frames: Path | None) 
     """The chips of each file that the paths name."""
     from celestial_edge.device.runtime import Chip
     from celestialkeras.lcid.frames import FRAME_SUFFIXES
+    from celestialkeras.lcid.listed import find_frame_files
 
     for path in paths:
         if path.suffix == ".csv":
             yield from _listed(path, frames or path.parent, hdus)
         elif path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.name.endswith(FRAME_SUFFIXES) and file.is_file())
+            files = [file for file in find_frame_files(path) if file.is_file()]
             if not files:
                 raise click.UsageError(f"{path}: the folder holds no file that ends in {', '.join(FRAME_SUFFIXES)}")
             yield from ([Chip(file, hdu) for hdu in hdus] for file in files)

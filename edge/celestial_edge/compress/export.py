@@ -19,7 +19,7 @@ from celestial_edge.recipes import FLOAT16, FLOAT32, RECIPES, Recipe
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.descriptors import held_back
 from celestialkeras.errors import ExportError
-from celestialkeras.evaluation.predictor import LOGITS_LAYER
+from celestialkeras.evaluation.predictor import LOGITS_LAYER, network_input
 
 # Layers of lowered graphs are named `VALUES.NUMBER`; TensorFlow numbers the scopes of those that it meets again.
 _LAYER = re.compile(r"(.+)\.\d+(?:_\d+)?")
@@ -197,7 +197,7 @@ def _converted(converter: Any, what: str, recipe: str) -> bytes:
 
 def _representative(frames: list[npt.NDArray[np.uint8]]) -> Iterator[list[npt.NDArray[np.float32]]]:
     for number, codes in enumerate(frames):
-        frame = codes[None, ..., None].astype(np.float32) / np.float32(255)
+        frame = network_input(codes[None])
         if number == 0:
             # The input's scale must be 1/255 whatever the frames hold: two pixels pin its range.
             frame[0, 0, :2, 0] = FRAME_RANGE

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from celestial_edge.compress.channel_units import is_convolution
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.evaluation.evaluate import FrameBatch
-from celestialkeras.evaluation.predictor import LOGITS_LAYER
+from celestialkeras.evaluation.predictor import LOGITS_LAYER, network_input
 
 Contributions = npt.NDArray[np.float64]
 """What the loss of each frame would fall by, to first order, without each filter, nats: `float64 (frames, filters)`."""
@@ -52,7 +52,7 @@ def filter_contributions(model: Any, frames: FrameBatch) -> dict[str, Contributi
 
     rows: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in carriers}
     for codes, observation in zip(frames.codes, frames.observations, strict=True):
-        frame = codes[None, ..., None].astype(np.float32) / np.float32(255)
+        frame = network_input(codes[None])
         parts = iter(slopes(tf.constant(frame), tf.constant([observation.label_code])))
         for name, held in carriers.items():
             rows[name].append(sum(next(parts).numpy().astype(np.float64) for _ in held))

@@ -24,7 +24,7 @@ from celestial_edge.compress.lowering import lower
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.descriptors import held_back
 from celestialkeras.errors import ExportError, MissingExtraError
-from celestialkeras.evaluation.predictor import LOGITS_LAYER, KerasPredictor, binning_of, load_model
+from celestialkeras.evaluation.predictor import LOGITS_LAYER, KerasPredictor, binning_of, load_model, network_input
 from celestialkeras.files import replacing, sha256_of
 from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.detectors import CHIP_SHAPE
@@ -206,7 +206,7 @@ def check_onnx(content: bytes, model: Any, frames: npt.NDArray[np.uint8]) -> Onn
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     predictor = KerasPredictor(model)
     expected = np.concatenate([predictor.logits(codes[np.newaxis]) for codes in frames])
-    scaled = frames[:, np.newaxis, :, :, np.newaxis].astype(np.float32) / np.float32(255)
+    scaled = network_input(frames[:, np.newaxis])
     found = np.concatenate([session.run([LOGITS_LAYER], {_FRAME: frame})[0] for frame in scaled])
     difference = float(np.abs(found - expected).max())
     tolerance = TOLERANCE * max(1.0, float(np.abs(expected).max()))

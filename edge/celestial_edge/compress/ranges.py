@@ -18,6 +18,7 @@ from celestial_edge.compress.keras_graphs import build_tensors
 from celestial_edge.compress.layers import Graph, hands_on
 from celestial_edge.compress.planner import Piece, pieces_within
 from celestial_edge.recipes import INT16_STEPS
+from celestialkeras.evaluation.predictor import network_input
 
 RangeTable = Mapping[str, tuple[float, float]]
 """Smallest and largest value that each layer gives, by the name of the layer."""
@@ -46,7 +47,7 @@ def measure_ranges(graph: Graph, frames: Iterable[npt.NDArray[np.uint8]]) -> dic
     measures = [_measure(piece) for piece in pieces]
     table: dict[str, tuple[float, float]] = {}
     for codes in frames:
-        plane = codes[..., np.newaxis].astype(np.float32) / np.float32(255)
+        plane = network_input(codes)
         for piece, measure in zip(pieces, measures, strict=True):
             plane = _run(piece, measure, plane, table)
     table[graph.nodes[0].values] = FRAME_RANGE

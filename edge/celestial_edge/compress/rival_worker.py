@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from celestial_edge.device.bench_worker import Subject, serve
-from celestialkeras.evaluation.predictor import LOGITS_LAYER
+from celestialkeras.evaluation.predictor import LOGITS_LAYER, network_input
 
 Codes = npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
@@ -57,7 +57,7 @@ def _onnxruntime(model: str, threads: int) -> tuple[Callable[[Codes], Logits], s
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     (entry,) = session.get_inputs()
     return lambda codes: np.asarray(
-        session.run([LOGITS_LAYER], {entry.name: _scaled(codes)})[0]
+        session.run([LOGITS_LAYER], {entry.name: network_input(codes)})[0]
     ), onnxruntime.__version__
 
 
@@ -65,7 +65,7 @@ def _openvino(model: str, threads: int) -> tuple[Callable[[Codes], Logits], str]
     openvino: Any = import_module("openvino")
     how = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(model, "CPU", how)
-    return lambda codes: np.asarray(compiled([_scaled(codes)])[compiled.output(0)]), openvino.__version__
+    return lambda codes: np.asarray(compiled([network_input(codes)])[compiled.output(0)]), openvino.__version__
 
 
 def _keras(model: str, threads: int) -> tuple[Callable[[Codes], Logits], str]:
@@ -82,7 +82,3 @@ def _keras(model: str, threads: int) -> tuple[Callable[[Codes], Logits], str]:
 
 
 _LOADERS = {"onnxruntime": _onnxruntime, "openvino": _openvino, "keras": _keras}
-
-
-def _scaled(codes: Codes) -> Logits:
-    return codes[..., np.newaxis].astype(np.float32) / np.float32(255)

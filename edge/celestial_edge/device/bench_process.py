@@ -21,11 +21,11 @@ from celestial_edge.device.latency import Histogram, Latency
 from celestial_edge.device.memory_limit import MemoryLimit
 from celestial_edge.device.sampler import MemoryTrack, Sampler
 from celestialkeras.errors import ArtifactError
+from celestialkeras.workers import CLEAN_PATH
 
-# With `-m` or a bare `-c` the working folder would come first on the path, and a file there could shadow a package.
 # The limit comes before anything that takes memory is imported.
-_START = (
-    "import sys; sys.path[:] = [entry for entry in sys.path if entry]; import json; "
+_START = CLEAN_PATH + (
+    "import json; "
     "config = json.loads(sys.argv[1]); "
     "from celestial_edge.device.memory_limit import enter_limit; enter_limit(config['limit']); "
     "from {module} import main; main(config)"

@@ -92,7 +92,7 @@ class Classifier:
         logits = self._run() / self.card.temperature
         end = time.perf_counter()
         seconds = {"read": after_read - begin, "stretch": after_stretch - after_read, "invoke": end - after_stretch}
-        milliseconds = {stage: 1e3 * time for stage, time in seconds.items()}
+        milliseconds = {stage: 1e3 * taken for stage, taken in seconds.items()}
         return Verdict.from_logits(logits.tolist(), milliseconds, quality, self.abstain)
 
     def classify_many(self, chips: Iterable[str | Path | Chip]) -> Iterator[ChipResult]:
