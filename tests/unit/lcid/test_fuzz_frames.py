@@ -106,3 +106,10 @@ def test_a_file_that_says_continue_after_a_number_is_refused(tmp_path: Path) -> 
     with pytest.raises(NotFitsError, match=r"the headers cannot be read \(CONTINUE cards must have string values"):
         read(tmp_path / "iddt11fxq_raw.fits", damaged)
     assert fits.Header.fromstring(damaged[:2880]) is not None, "it is found out when the card is asked for"
+
+
+@pytest.mark.parametrize("value", ["0", "1000", "4294967295", "'many'"])
+def test_tables_of_more_columns_than_there_may_be_are_refused_at_once(tmp_path: Path, value: str) -> None:
+    damaged = with_card("TFIELDS", f"TFIELDS = {value:>20}", FILES["uvis_raw.fits.fz"])
+    with pytest.raises(NotFitsError, match=r"a table has 1 to 999 columns|the headers cannot be read"):
+        read(tmp_path / "iddt11fxq_raw.fits.fz", damaged)
