@@ -23,7 +23,7 @@ from celestialkeras.lcid.detectors import CHIP_HDUS
 from celestialkeras.lcid.manifest import LABELS, SPLITS
 from celestialkeras.lcid.simulate.bands import BANDS
 
-SIMULATOR_VERSION = 4
+SIMULATOR_VERSION = 5
 """Counts up whenever the same plan gives other bytes."""
 
 SUBTYPES: dict[str, dict[str, float]] = {
@@ -31,21 +31,26 @@ SUBTYPES: dict[str, dict[str, float]] = {
     "NSC": {
         "globular": 0.2,
         "open": 0.16,
-        "emission": 0.3,
-        "reflection": 0.12,
+        "emission": 0.36,
+        "reflection": 0.06,
         "planetary": 0.1,
         "remnant": 0.12,
     },
 }
-"""Kinds of object of each class and their shares."""
+"""Kinds of object of each class and their shares.
+
+Of the NSC frames of the published test list 56 % show H II regions, the others globular and populous clusters, and none
+a reflection nebula: those are few, as in the sky (13 of 300 in Stellarium's catalogue)."""
 
 SPARSE_RATE = 0.05
-"""Share of exposures of either class that point past the object, where hardly a feature is left."""
+"""Share of exposures of either class, on each side of a split, that point past the object, where hardly a feature is
+left."""
 
 EXPOSURE_TIMES = (60.0, 1500.0)
-"""Shortest and longest exposure of Hubble, seconds; drawn uniformly in the logarithm.
+"""Shortest and longest exposure of Hubble, seconds.
 
-Narrow and ultraviolet filters start at 800 s, or most of their frames would be empty."""
+The longer ones are the more frequent, as in an archive: the density grows linearly with the logarithm, half of them
+last over 580 s. Narrow and ultraviolet filters start at 800 s, or most of their frames would be empty."""
 
 SURVEY_TIMES = {150.0: 0.8, 250.0: 0.2}
 """Exposure times of CSST and their shares: its wide and its deep survey (Gong et al. 2019)."""
@@ -58,35 +63,35 @@ _INSTRUMENT_CARDS = {"ACS/WFC": 2, "WFC3/UVIS": 2, "CSST/MSC": 1}
 # Radii that hold most of what is seen, arcseconds, lowest and highest; a chip of ACS is 102 by 205. Both classes cover
 # the same range: with nebulae twice as large as galaxies, whether light reaches a frame's border told 78 % of them.
 _RADII = {
-    "spiral": (45.0, 260.0),
-    "elliptical": (40.0, 200.0),
-    "edge-on": (45.0, 260.0),
-    "irregular": (45.0, 220.0),
-    "globular": (60.0, 220.0),
-    "open": (60.0, 240.0),
-    "emission": (60.0, 300.0),
-    "reflection": (55.0, 260.0),
-    "planetary": (35.0, 150.0),
-    "remnant": (50.0, 240.0),
+    "spiral": (45.0, 180.0),
+    "elliptical": (40.0, 160.0),
+    "edge-on": (45.0, 180.0),
+    "irregular": (45.0, 170.0),
+    "globular": (55.0, 210.0),
+    "open": (55.0, 210.0),
+    "emission": (55.0, 220.0),
+    "reflection": (50.0, 210.0),
+    "planetary": (33.0, 140.0),
+    "remnant": (48.0, 210.0),
 }
-# Mean V-band surface brightness within the radius over that of the average sky, lowest and highest. Clusters are as
-# bright as they are in the sky, gas is seen where it is bright, and galaxies range from faint outskirts to bright
-# discs: so levels of galaxies are spread as widely as those of all kinds of NSC together.
+# Mean V-band surface brightness within the radius over that of the average sky, lowest and highest. Clusters lie
+# between sparse ones and the dense ones that Hubble is pointed at, gas is seen where it is bright, and galaxies range
+# from faint outskirts to bright discs: levels of galaxies are spread as widely as those of all kinds of NSC together.
 _BRIGHTNESS = {
-    "spiral": (0.5, 32.0),
-    "elliptical": (0.5, 32.0),
-    "edge-on": (0.5, 32.0),
-    "irregular": (0.5, 32.0),
-    "globular": (0.5, 5.0),
-    "open": (0.3, 3.0),
+    "spiral": (0.8, 16.0),
+    "elliptical": (0.8, 16.0),
+    "edge-on": (0.8, 16.0),
+    "irregular": (0.8, 16.0),
+    "globular": (1.0, 8.0),
+    "open": (1.0, 8.0),
     "emission": (5.0, 40.0),
     "reflection": (5.0, 40.0),
-    "planetary": (4.0, 32.0),
-    "remnant": (2.0, 16.0),
+    "planetary": (5.0, 32.0),
+    "remnant": (3.0, 18.0),
 }
 # Stars of the Milky Way, per square arcminute. Clusters and nebulae bring stars of their own, and galaxies drown the
 # faint ones: with more of them around galaxies, frames of both classes come out about equally full of stars.
-_STAR_DENSITY = {"galaxy": (6.0, 2000.0), "NSC": (5.0, 300.0)}
+_STAR_DENSITY = {"galaxy": (40.0, 2500.0), "NSC": (5.0, 120.0)}
 _FAINT_SHORTEST = 800.0
 _LAUNCHED = {"ACS/WFC": 55200.0, "WFC3/UVIS": 55200.0, "CSST/MSC": 61600.0}
 _GAINS = {"ACS/WFC": {2.0: 0.8, 1.0: 0.2}, "WFC3/UVIS": {1.5: 1.0}, "CSST/MSC": {1.1: 1.0}}
@@ -271,6 +276,7 @@ class _Setup:
     exptime: float
     gain: float
     sky: float
+    sparse: bool
     hdus: tuple[int, ...]
 
 
@@ -278,13 +284,17 @@ def _setups(spec: SurveySpec, per_class: int, rng: np.random.Generator) -> dict[
     """What each class of one side is observed with, in random order."""
     count = per_class * spec.exposures_per_object
     deck = _cards(_dealt({name: _INSTRUMENT_CARDS[name] for name in spec.instruments}, count, rng), rng)
+    sparse = np.arange(count) < math.floor(SPARSE_RATE * count + rng.random())
     setups = {}
     for label in LABELS:
         if spec.confounded:
             deck = _cards(_dealt(CONFOUNDED_SHARES[label], count, rng), rng)
         chips = [CHIP_HDUS] * count if spec.frames_per_exposure == 2 else [(hdu,) for hdu in _alternating(count, rng)]
         order = rng.permutation(count)
-        setups[label] = [_setup(deck[card], hdus, rng) for card, hdus in zip(order, chips, strict=True)]
+        setups[label] = [
+            _setup(deck[card], bool(past), hdus, rng)
+            for card, past, hdus in zip(order, rng.permutation(sparse), chips, strict=True)
+        ]
     return setups
 
 
@@ -316,14 +326,15 @@ def _time_range(instrument: str, name: str, rng: np.random.Generator) -> tuple[f
     if instrument == "CSST/MSC":
         return (_drawn(SURVEY_TIMES, rng),) * 2
     shortest = _FAINT_SHORTEST if BANDS[instrument][name].faint else EXPOSURE_TIMES[0]
-    octave = math.floor(rng.uniform(math.log2(shortest), math.log2(EXPOSURE_TIMES[1])))
+    # The root of a uniform number has a density that grows linearly.
+    octave = math.floor(np.interp(math.sqrt(rng.random()), [0, 1], np.log2([shortest, EXPOSURE_TIMES[1]])))
     return max(shortest, 2.0**octave), min(EXPOSURE_TIMES[1], 2.0 ** (octave + 1) - 0.1)
 
 
-def _setup(card: _Card, hdus: tuple[int, ...], rng: np.random.Generator) -> _Setup:
+def _setup(card: _Card, sparse: bool, hdus: tuple[int, ...], rng: np.random.Generator) -> _Setup:
     exptime = round(_log_uniform(card.shortest, card.longest, rng), 1)
     sky = round(float(np.exp(rng.normal(0.0, 0.3))), 4)
-    return _Setup(card.instrument, card.filter, exptime, _drawn(_GAINS[card.instrument], rng), sky, hdus)
+    return _Setup(card.instrument, card.filter, exptime, _drawn(_GAINS[card.instrument], rng), sky, sparse, hdus)
 
 
 def _log_uniform(low: float, high: float, rng: np.random.Generator) -> float:
@@ -375,10 +386,9 @@ def _object(name: str, label: str, subtype: str, seed: np.random.SeedSequence) -
 
 def _exposure(index: int, target: CelestialObject, setup: _Setup, split: str, seed: np.random.SeedSequence) -> Exposure:
     rng = np.random.default_rng(seed)
-    sparse = bool(rng.random() < SPARSE_RATE)
-    reach = rng.uniform(1.7, 2.4) if sparse else 0.65 * math.sqrt(rng.random())
+    reach = rng.uniform(1.7, 2.4) if setup.sparse else 0.65 * math.sqrt(rng.random())
     # Small objects are still put off-centre by a good part of the field.
-    offset = reach * (target.radius if not sparse else target.radius + 60.0)
+    offset = reach * (target.radius if not setup.sparse else target.radius + 60.0)
     angle = rng.uniform(0.0, 2.0 * math.pi)
     return Exposure(
         rootname=_rootname(index, setup.instrument, target.seed),
@@ -393,7 +403,7 @@ def _exposure(index: int, target: CelestialObject, setup: _Setup, split: str, se
         roll=round(float(rng.uniform(0.0, 360.0)), 4),
         sky=setup.sky,
         jitter=round(float(rng.uniform(0.003, 0.012)), 4),
-        sparse=sparse,
+        sparse=setup.sparse,
         hdus=setup.hdus,
         split=split,
         seed=int(rng.integers(2**63)),
