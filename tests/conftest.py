@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from celestial_edge.card import MODEL_NAME, Card, InputContract, hash_files, write_card
 from celestial_edge.compress.export import export_tflite
 from celestial_edge.device.runtime import Classifier
+from celestial_edge.device.trial import CACHE_VARIABLE
 from celestial_edge.golden import GoldenFrames, write_golden
 from celestial_edge.recipes import FLOAT32, STATIC_INT8
 from celestialkeras.lcid.detectors import CHIP_HDUS, WFC3_UVIS
@@ -23,6 +24,14 @@ from celestialkeras.lcid.stretch import Stretch
 from raw_files import RawFile, raw_counts
 from small_artifacts import BINNING, SHAPE, some_codes
 from small_datasets import DatasetFactory, SmallSplit
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_notes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What came through a trial is not noted in the user's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from celestial_edge.card import CARD_NAME, hash_files, read_card, write_card
+from celestial_edge.card import CARD_NAME, MODEL_NAME, hash_files, read_card, write_card
 from celestial_edge.golden import GOLDEN_NAME
 from celestial_edge.recipes import FLOAT32, PLAIN, STATIC_INT8, STRIPS
 from fuzz_mutations import ANY_BYTES, mutate
@@ -61,6 +61,21 @@ def fit_card(folder: Path, change: Callable[[Any], None] | None = None) -> None:
     if change is not None:
         change(data)
     path.write_text(json.dumps(data))
+
+
+def edit_graph(folder: Path, change: Callable[[Any], None]) -> Path:
+    """Changes the tables of an artifact's graph as a case that was found did, and gives back its folder."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = folder / MODEL_NAME
+    graph = schema.ModelT.InitFromPackedBuf(bytearray(model.read_bytes()), 0)
+    change(graph.subgraphs[0])
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(graph.Pack(builder), b"TFL3")
+    model.write_bytes(bytes(builder.Output()))
+    fit_card(folder)
+    return folder
 
 
 def mutate_graph(model: bytes, rng: np.random.Generator) -> bytes:

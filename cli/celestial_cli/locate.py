@@ -40,7 +40,7 @@ class ChipClassifier(Protocol):
 
 
 def trust_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """Adds `--expect` and `--public-key` to a verb that loads artifacts; it is given both as one `trust`."""
+    """Adds `--expect`, `--public-key` and `--untried` to a verb that loads artifacts; it is given one `trust`."""
 
     @click.option(
         "--expect",
@@ -56,9 +56,14 @@ def trust_options(verb: Callable[..., None]) -> Callable[..., None]:
         type=click.Path(path_type=Path),
         help="Take only artifacts signed with the private part of this Ed25519 key (`celestial sign`).",
     )
+    @click.option(
+        "--untried",
+        is_flag=True,
+        help="Load an artifact of neither kind at once, without having tried it in a process of its own.",
+    )
     @functools.wraps(verb)
-    def trusting(*, expected: tuple[str, ...], public_key: Path | None, **options: object) -> None:
-        verb(trust=Trust(expected, public_key), **options)
+    def trusting(*, expected: tuple[str, ...], public_key: Path | None, untried: bool, **options: object) -> None:
+        verb(trust=Trust(expected, public_key, untried), **options)
 
     return trusting
 

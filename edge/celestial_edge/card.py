@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from celestial_edge.opened import OpenFile, open_regular, read_small
+from celestial_edge.opened import Graph, OpenFile, open_regular, read_small
 from celestial_edge.recipes import PLAIN
 from celestial_edge.signature import SIGNATURE_NAME
 from celestial_edge.trust import Trust
@@ -86,7 +86,8 @@ class Card:
         files: SHA-256 of every file of the artifact, by name.
         provenance: Hashes of model, data and calibration set; tool versions; `made_by`, the command line that made it;
             `kernels`, what `celestial_edge.device.machine.describe_kernels` said where the golden logits were made.
-        accuracy: What was measured before and after conversion, and what the gate said.
+        accuracy: What was measured before and after conversion, what the gate said, and on which frames the temperature
+            was fitted, with what it does there.
         layout: How the network is laid out in graphs: `plain`, `whole` or `strips`.
         segments: The graphs, in the order in which they run.
         abstain: Least probability of a verdict; what is less probable is `undecided`. None decides always.
@@ -142,6 +143,11 @@ class OpenArtifact:
     def card_sha256(self) -> str:
         """SHA-256 of the card, in hexadecimal: what to pin an artifact by."""
         return hashlib.sha256(self.encoded_card).hexdigest()
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The graphs, in the order in which they run."""
+        return tuple(Graph(self.files[segment.file], segment.stride) for segment in self.card.segments)
 
 
 @contextmanager

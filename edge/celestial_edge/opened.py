@@ -67,6 +67,19 @@ class OpenFile:
             )
 
 
+@dataclass(frozen=True)
+class Graph:
+    """An open `.tflite` file, one of those that run one after another.
+
+    Attributes:
+        file: The file.
+        stride: Rows of the plane that it takes from one row of the plane that it gives to the next; see `card.Segment`.
+    """
+
+    file: OpenFile
+    stride: int
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Opens a file to read, and nothing but a file: a pipe or device would be waited for without end.
 

@@ -21,10 +21,13 @@ class Trust:
     Attributes:
         cards: SHA-256 of the cards that are taken, in hexadecimal; none for any card.
         public_key: PEM file of the Ed25519 key that the card must be signed with; None for no signature.
+        untried: Whether one of which neither is asked is loaded without a trial (`device.trial`) all the same: it was
+            made here, or this process may end with it.
     """
 
     cards: tuple[str, ...] = ()
     public_key: Path | None = None
+    untried: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cards", tuple(digest.lower() for digest in self.cards))
@@ -36,6 +39,11 @@ class Trust:
     def demands(self) -> bool:
         """Whether anything is asked of an artifact."""
         return bool(self.cards or self.public_key)
+
+    @property
+    def takes_untried(self) -> bool:
+        """Whether an artifact that passes is loaded without a trial."""
+        return self.untried or self.demands
 
     def check(self, card: bytes, folder: Path, read: Callable[[str], bytes]) -> None:
         """Judges a card before a byte of it is interpreted.

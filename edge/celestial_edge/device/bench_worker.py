@@ -58,7 +58,8 @@ def main(config: Mapping[str, Any]) -> None:
 
     def load() -> tuple[Subject, dict[str, Any]]:
         key = config["public_key"]
-        trust = Trust(tuple(config["cards"]), Path(key) if key else None)
+        # This is a process of its own already.
+        trust = Trust(tuple(config["cards"]), Path(key) if key else None, untried=True)
         classifier = Classifier(config["artifact"], config["threads"], trust)
         return classifier, {"card": classifier.card.to_json(), "undelegated": classifier.undelegated()}
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from celestial_edge.card import OpenArtifact
 from celestial_edge.device.pages import release_pages
-from celestial_edge.opened import OpenFile
+from celestial_edge.opened import Graph, OpenFile
+from celestial_edge.recipes import INT16_STEPS
 from celestialkeras.descriptors import held_back
 from celestialkeras.errors import ArtifactError
 
@@ -30,26 +30,26 @@ class Chain:
         milliseconds: Time of each graph over all its strips in the newest run, by file.
     """
 
-    def __init__(self, artifact: OpenArtifact, threads: int | None) -> None:
-        """Loads the graphs, in the order in which they run, for frames of the size that the card names.
+    def __init__(self, graphs: Sequence[Graph], shape: tuple[int, int], threads: int | None) -> None:
+        """Loads graphs.
 
         Args:
-            artifact: The open artifact; its files may be closed afterwards.
+            graphs: The graphs in the order in which they run; their files may be closed afterwards.
+            shape: Rows and columns of the frames.
             threads: Threads of the interpreters; None leaves it to LiteRT, which takes one.
 
         Raises:
             ArtifactError: A file is none that LiteRT can load, or a graph does not fit the one before it.
         """
         # The largest first: while it is loaded its weights are there twice, and nothing else is yet.
-        segments = artifact.card.segments
-        by_size = sorted(segments, key=lambda segment: artifact.files[segment.file].state[0], reverse=True)
-        loaded = {one.file: _Graph(artifact.files[one.file], one.stride, threads) for one in by_size}
-        self._graphs = [loaded[segment.file] for segment in segments]
+        by_size = sorted(graphs, key=lambda graph: graph.file.state[0], reverse=True)
+        loaded = {graph.file.path: _LoadedGraph(graph.file, graph.stride, threads) for graph in by_size}
+        self._graphs = [loaded[graph.file.path] for graph in graphs]
         self._frame: Plane | None = None
-        self._frame_shape = frame_shape = (*artifact.card.input.model_shape, 1)
-        shape: tuple[int, ...] = frame_shape
+        self._frame_shape = frame_shape = (*shape, 1)
+        plane: tuple[int, ...] = frame_shape
         for graph in self._graphs:
-            shape = graph.plan(shape)
+            plane = graph.plan(plane)
         self.input: Mapping[str, Any] = {**self._graphs[0].input, "shape": (1, *frame_shape)}
         self.output: Mapping[str, Any] = self._graphs[-1].output
         self.milliseconds: dict[str, float] = {}
@@ -69,6 +69,18 @@ class Chain:
         if self._frame is None:
             self._frame = np.empty(self._frame_shape, first.input["dtype"])
         return self._frame
+
+    def put(self, codes: npt.NDArray[np.uint8]) -> None:
+        """Puts the next frame in, given as codes `uint8 (H, W)`, in the numbers that the first graph takes."""
+        # The view must not outlive the call: LiteRT refuses to invoke while one is held.
+        frame = self.frame()[:, :, 0]
+        if frame.dtype == np.int8:
+            np.bitwise_xor(codes, np.uint8(0x80), out=frame.view(np.uint8))
+        elif frame.dtype == np.int16:
+            np.multiply(codes, INT16_STEPS, out=frame, dtype=np.int16)
+        else:
+            # The same two roundings as the training pipeline: to float32, then the division.
+            np.divide(codes, np.float32(255), out=frame, dtype=np.float32)
 
     def run(self) -> Plane:
         """Runs all graphs on the frame that was put in.
@@ -92,7 +104,7 @@ class Chain:
         return plane
 
 
-class _Graph:
+class _LoadedGraph:
     """One loaded graph and the strips that it takes."""
 
     def __init__(self, file: OpenFile, stride: int, threads: int | None) -> None:
@@ -146,10 +158,17 @@ class _Graph:
         return self.made
 
     def undelegated(self) -> list[str]:
-        """What XNNPACK left to LiteRT's own kernels, of the operators that compute."""
+        """What XNNPACK left to LiteRT's own kernels, of the operators that compute.
+
+        Raises:
+            ArtifactError: LiteRT cannot tell its operators, as where a name is no UTF-8.
+        """
         # LiteRT keeps the operators that a delegate took beside the one that stands for them, whose inputs then hold
         # their weights. Its Python interpreter tells this nowhere else.
-        operators = self._interpreter._get_ops_details()
+        try:
+            operators = self._interpreter._get_ops_details()
+        except (ValueError, RuntimeError) as error:
+            raise ArtifactError(f"{self._path}: LiteRT cannot tell its operators ({error})") from error
         delegates = [operator for operator in operators if operator["op_name"] == "DELEGATE"]
         taken = {index for operator in delegates for index in operator["inputs"].tolist()}
         # Weights in half precision are unpacked by an operator of their own. What XNNPACK unpacks and does not give out

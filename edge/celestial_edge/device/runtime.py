@@ -15,6 +15,8 @@ from celestial_edge.card import Card, open_artifact
 from celestial_edge.device.chain import Chain
 from celestial_edge.device.quality import judge_frame
 from celestial_edge.device.read_ahead import Chip, ChipResult, decide_many
+from celestial_edge.device.shipped import is_shipped
+from celestial_edge.device.trial import try_out
 from celestial_edge.device.verdict import Verdict, combine
 from celestial_edge.recipes import INT16_STEPS
 from celestial_edge.trust import Trust
@@ -51,6 +53,9 @@ class Classifier:
     ) -> None:
         """Checks the artifact and loads it; what is loaded are the bytes that were checked.
 
+        One that is neither pinned nor signed, nor the shipped one, is first loaded and run in a process of its own
+        (`trial.try_out`), unless `trust` says otherwise.
+
         Args:
             artifact: The artifact folder.
             threads: Threads of the interpreter; None leaves it to LiteRT, which takes one.
@@ -59,12 +64,15 @@ class Classifier:
 
         Raises:
             ArtifactError: The artifact is missing, altered, not trusted, or not what its card says.
+            DeadlyArtifactError: The process in which it was tried did not outlive it.
             MissingExtraError: A signature is asked for and cryptography is not installed.
         """
         with open_artifact(artifact, trust) as opened:
             self.card: Card = opened.card
             self.card_sha256 = opened.card_sha256
-            self._chain = Chain(opened, threads)
+            if not (trust and trust.takes_untried) and not is_shipped(opened.folder):
+                try_out(opened, threads)
+            self._chain = Chain(opened.graphs, self.card.input.model_shape, threads)
             _check_contract(self._chain.input, self._chain.output, self.card, opened.folder)
         self.abstain = self.card.abstain if abstain is None else abstain
 
@@ -127,7 +135,7 @@ class Classifier:
             )
         out = np.empty((len(codes), len(LABELS)), np.float32)
         for row, frame in zip(out, codes, strict=True):
-            self._set_codes(frame)
+            self._chain.put(frame)
             row[:] = self._run()
         return out
 
@@ -149,22 +157,10 @@ class Classifier:
         contract = self.card.input
         if contract.dtype == "int8" and contract.binning == 1:
             # Straight into the memory that the first graph reads: no copy of the frame is made.
-            encode(frame, contract.stretch, background, out=self._input_view())
+            # The view must not outlive the call: LiteRT refuses to invoke while one is held.
+            encode(frame, contract.stretch, background, out=self._chain.frame()[:, :, 0])
         else:
-            self._set_codes(bin_codes(encode(frame, contract.stretch, background), contract.binning))
-
-    def _set_codes(self, codes: npt.NDArray[np.uint8]) -> None:
-        if self.card.input.dtype == "int8":
-            np.bitwise_xor(codes, np.uint8(0x80), out=self._input_view().view(np.uint8))
-        elif self.card.input.dtype == "int16":
-            np.multiply(codes, INT16_STEPS, out=self._input_view(), dtype=np.int16)
-        else:
-            # The same two roundings as the training pipeline: to float32, then the division.
-            np.divide(codes, np.float32(255), out=self._input_view(), dtype=np.float32)
-
-    def _input_view(self) -> npt.NDArray[Any]:
-        # The view must not outlive the call: LiteRT refuses to invoke while one is held.
-        return self._chain.frame()[:, :, 0]
+            self._chain.put(bin_codes(encode(frame, contract.stretch, background), contract.binning))
 
     def _run(self) -> npt.NDArray[np.float32]:
         stored = self._chain.run()

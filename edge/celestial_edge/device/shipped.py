@@ -29,3 +29,8 @@ def shipped_artifact() -> Path:
             f"`celestial train && celestial quantize --int8`. Received: no {CARD_NAME} in {folder}"
         )
     return folder
+
+
+def is_shipped(folder: Path) -> bool:
+    """Whether a folder is that of the shipped artifact, which is trusted as the package is."""
+    return folder.resolve() == (_SHIPPED / SHIPPED_MODEL).resolve()

@@ -1,6 +1,6 @@
 """Whatever an artifact's card and golden frames hold, its hashes fitting: logits, or an error with a name.
 
-Mutated models can end the process that loads them: `benchmarks/fuzz.py` runs them in processes of their own.
+Mutated models, which can end the process that loads them, are the matter of `benchmarks/fuzz.py` and `test_trial.py`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 import struct
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from celestial_edge.card import MODEL_NAME
 from celestial_edge.device import Classifier
 from celestial_edge.golden import GOLDEN_NAME, read_golden
 from celestialkeras.errors import ArtifactError
-from fuzz_artifacts import fit_card, mutate_artifact
+from fuzz_artifacts import edit_graph, fit_card, mutate_artifact
 from small_artifacts import some_codes
 
 
@@ -56,30 +55,23 @@ def test_flatbuffers_that_lead_out_of_the_file_are_refused(copy_artifact: Any, c
         Classifier(folder)
 
 
-def _edit_graph(folder: Path, change: Callable[[Any], None]) -> Path:
-    """Changes the tables of an artifact's graph as a case that was found did."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = folder / MODEL_NAME
-    graph = schema.ModelT.InitFromPackedBuf(bytearray(model.read_bytes()), 0)
-    change(graph.subgraphs[0])
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(graph.Pack(builder), b"TFL3")
-    model.write_bytes(bytes(builder.Output()))
-    fit_card(folder)
-    return folder
-
-
 def test_a_graph_that_never_makes_its_output_is_refused(copy_artifact: Any) -> None:
     def turn_aside(graph: Any) -> None:
         graph.operators[-1].outputs[0] = graph.operators[-2].outputs[0]
 
-    folder = _edit_graph(copy_artifact("float32"), turn_aside)
+    folder = edit_graph(copy_artifact("float32"), turn_aside)
     with pytest.raises(
         ArtifactError, match=r"model\.tflite: LiteRT (has no memory for its|cannot load it|cannot run it)"
     ):
         Classifier(folder).logits(some_codes(1))
+
+
+def test_a_tensor_whose_name_is_no_text_is_refused(copy_artifact: Any) -> None:
+    def rename(graph: Any) -> None:
+        graph.tensors[graph.operators[1].inputs[1]].name = b"\xff\xfe"
+
+    with pytest.raises(ArtifactError, match=r"model\.tflite: LiteRT cannot tell its operators \('utf-8' codec"):
+        Classifier(edit_graph(copy_artifact(), rename))
 
 
 def test_golden_frames_whose_header_does_not_end_are_refused(copy_artifact: Any) -> None:
