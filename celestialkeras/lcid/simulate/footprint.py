@@ -16,6 +16,8 @@ PIXEL_SCALES = {"ACS/WFC": 0.05, "WFC3/UVIS": 0.04, "CSST/MSC": 0.074}
 CHIP_GAPS = {"ACS/WFC": 50, "WFC3/UVIS": 31, "CSST/MSC": 0}
 """Gap between the chips, pixels (ACS Instrument Handbook 7.7, WFC3 6.4); CSST's windows meet in mid-chip."""
 
+_DISC_STEPS = 64
+
 
 @dataclass(frozen=True)
 class Footprint:
@@ -78,6 +80,21 @@ class Footprint:
         row = self.first_row(hdu) + (self.chip_rows - 1) / 2
         east, north = self.to_sky(single([(self.shape[1] - 1) / 2]), single([row]))
         return float(east[0]), float(north[0])
+
+    def share_in_chip(self, hdu: int, radius: float) -> float:
+        """Share of a disc around the object that falls on one chip, 0 to 1, from some 3,200 points of it.
+
+        Args:
+            hdu: 1 or 4: which chip.
+            radius: Of the disc, arcseconds.
+        """
+        steps = single((np.arange(_DISC_STEPS) + 0.5) / _DISC_STEPS * 2 - 1) * np.float32(radius)
+        east, north = np.meshgrid(steps, steps)
+        disc = np.hypot(east, north) <= radius
+        columns, rows = self.to_pixels(east[disc], north[disc])
+        rows = rows - np.float32(self.first_row(hdu))
+        inside = (columns > -0.5) & (columns < CHIP_SHAPE[1] - 0.5) & (rows > -0.5) & (rows < CHIP_SHAPE[0] - 0.5)
+        return float(inside.mean())
 
     def cd_matrix(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """The FITS CD matrix, degrees a pixel."""

@@ -167,6 +167,7 @@ def observations(exposures: tuple[Exposure, ...]) -> list[Observation]:
                 "sparse": "yes" if exposure.sparse else "no",
                 "radius": repr(target.radius),
                 "distance": repr(round(float(np.hypot(east, north)), 2)),
+                "fraction_in_frame": repr(round(info.footprint.share_in_chip(hdu, target.radius), 3)),
                 "brightness": repr(target.brightness),
                 "star_density": repr(target.star_density),
             }

@@ -57,3 +57,17 @@ def test_offsets_on_the_sky() -> None:
     assert offset_position(150.0, 0.0, 3600.0, 0.0) == pytest.approx((151.0, 0.0), abs=2e-4)
     assert offset_position(150.0, 60.0, 36.0, 36.0) == pytest.approx((150.02, 60.01), abs=1e-5)
     assert offset_position(0.0, 0.0, -36.0, 0.0)[0] == pytest.approx(359.99, abs=1e-6)
+
+
+def test_share_of_a_disc_on_a_chip() -> None:
+    plane = Footprint("WFC3/UVIS", 0.0, 0.0, 30.0)
+    # The object lies in the gap: each chip has half of it, less half of the gap of 31 pixels.
+    assert plane.share_in_chip(1, 20.0) == pytest.approx(0.5 - 15.5 * 0.04 * 40.0 / (np.pi * 20.0**2), abs=0.01)
+    assert plane.share_in_chip(1, 20.0) == pytest.approx(plane.share_in_chip(4, 20.0), abs=0.01)
+
+    centred = Footprint("WFC3/UVIS", *(-offset for offset in plane.chip_centre(4)), 30.0)
+    shares = {hdu: centred.share_in_chip(hdu, 400.0) for hdu in (1, 4)}
+    # So large a disc holds the whole chip.
+    assert max(shares.values()) == pytest.approx(2048 * 4096 * 0.04**2 / (np.pi * 400.0**2), abs=0.004)
+    assert max(centred.share_in_chip(hdu, 5.0) for hdu in (1, 4)) == 1.0
+    assert min(centred.share_in_chip(hdu, 5.0) for hdu in (1, 4)) == 0.0

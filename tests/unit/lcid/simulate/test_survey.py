@@ -38,7 +38,7 @@ def test_survey_is_a_manifest_and_a_raw_file_for_each_exposure(made: Path) -> No
         ("SIM9-N0000", "NSC", 1),
         ("SIM9-N0000", "NSC", 4),
     ]
-    assert {"subtype", "exptime", "sparse", "distance"} <= set(rows[0].extra)
+    assert {"subtype", "exptime", "sparse", "distance", "fraction_in_frame"} <= set(rows[0].extra)
     names = {"manifest.csv", "survey.json", *(f"{row.obsid}_raw.fits" for row in rows)}
     assert {item.name for item in made.iterdir()} == names
 
