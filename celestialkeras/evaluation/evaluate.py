@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from celestialkeras.errors import DatasetError
+from celestialkeras.evaluation.frame_signal import SIGNAL_TO_NOISE, signal_to_noise
 from celestialkeras.evaluation.metrics import Evaluation, Resampling, Timing, score
 from celestialkeras.evaluation.predictions import Predictions, join
 from celestialkeras.evaluation.predictor import Predictor
@@ -30,10 +31,12 @@ class FrameBatch:
     Attributes:
         codes: `uint8 (n, H, W)`, stretched 8-bit codes, n > 0.
         observations: What is known of each frame, n of them, in the same order.
+        measured: What was measured of each frame, by name, in the same order; empty where nothing was.
     """
 
     codes: NDArray[np.uint8]
     observations: Sequence[Observation]
+    measured: Sequence[Mapping[str, float]] = ()
 
     def __post_init__(self) -> None:
         """Checks that codes and observations belong together.
@@ -66,14 +69,18 @@ def frame_batches(
             whole frame, at least one: memory grows with them.
 
     Yields:
-        Batches with codes `uint8 (n, rows, columns)`.
+        Batches with codes `uint8 (n, rows, columns)`; the signal of each frame is measured on them.
     """
     rows, columns = resized_shape(dataset.shape, size)
     batch_size = batch_size or max(1, _BATCH_PIXELS // (rows * columns))
     for start in range(0, len(records), batch_size):
         part = records[start : start + batch_size]
         codes = np.stack([dataset.codes(record, size) for record in part])
-        yield FrameBatch(codes, [record.observation for record in part])
+        measured = [
+            {**record.measured, SIGNAL_TO_NOISE: signal_to_noise(frame, dataset.stretch)}
+            for record, frame in zip(part, codes, strict=True)
+        ]
+        yield FrameBatch(codes, [record.observation for record in part], measured)
 
 
 def evaluate(predictor: Predictor, frames: Iterable[FrameBatch], resampling: Resampling | None = None) -> Evaluation:
@@ -105,6 +112,6 @@ def evaluate(predictor: Predictor, frames: Iterable[FrameBatch], resampling: Res
         if batch.codes.shape in warm:
             milliseconds.append(1000 * elapsed / len(batch.codes))
         warm.add(batch.codes.shape)
-        parts.append(Predictions(tuple(batch.observations), logits))
+        parts.append(Predictions(tuple(batch.observations), logits, tuple(batch.measured)))
     timing = Timing(median(milliseconds) if milliseconds else None, len(milliseconds))
     return score(join(parts), timing, resampling)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from celestialkeras.errors import MissingExtraError
-from celestialkeras.evaluation.metrics import Evaluation, Slice
-from celestialkeras.evaluation.report import percent, percent_range, worst_first
-from celestialkeras.files import replacing
+from celestialkeras.evaluation.figure_style import (
+    COLOURS,
+    DASHES,
+    INK,
+    LONGEST_TITLE,
+    MARKERS,
+    QUIET,
+    new_page,
+    plain,
+    save_page,
+)
+from celestialkeras.evaluation.metrics import Evaluation
+from celestialkeras.evaluation.report import percent, percent_range
+from celestialkeras.evaluation.slices import Slice, worst_first
 from celestialkeras.lcid.manifest import LABELS
-
-# Two colours of Okabe and Ito's palette: told apart with any colour vision, and by lightness when printed in grey.
-# The markers differ as well.
-_COLOURS = {LABELS[0]: "#0072B2", LABELS[1]: "#E69F00", None: "#7F7F7F"}
-_MARKERS = {LABELS[0]: "o", LABELS[1]: "s", None: "D"}
-_INK = "#222222"
-_QUIET = "#666666"
-_DASHES = (0, (4, 3))
 
 _WIDTH = 10.0
 _HEADLINE_HEIGHT = 1.15
@@ -30,7 +31,6 @@ _MATRIX_BOTTOM = 0.65
 _ROW_HEIGHT = 0.19
 _ROWS_OF_ONE_COLUMN = 26
 _LONGEST_NAME = 18
-_LONGEST_TITLE = 60
 
 
 def save_figure(evaluation: Evaluation, path: str | Path, title: str = "Evaluation") -> None:
@@ -48,19 +48,12 @@ def save_figure(evaluation: Evaluation, path: str | Path, title: str = "Evaluati
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", "Drawing figures") from error
     objects = worst_first(evaluation.by_object)
     columns = 1 if len(objects) <= _ROWS_OF_ONE_COLUMN else 2
     rows = math.ceil(len(objects) / columns)
     object_height = _ROW_HEIGHT * rows + 1.0
     height = _HEADLINE_HEIGHT + _OVERVIEW_HEIGHT + object_height
-    # Figure and canvas are made directly: pyplot would keep global state and choose a backend for the whole process.
-    figure = Figure(figsize=(_WIDTH, height), facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_page(_WIDTH, height)
 
     def axes(left: float, bottom: float, width: float, high: float) -> Any:
         return figure.add_axes((left / _WIDTH, bottom / height, width / _WIDTH, high / height))
@@ -83,11 +76,8 @@ def save_figure(evaluation: Evaluation, path: str | Path, title: str = "Evaluati
         )
         heading = f"Objects, worst first{' (continued)' if column else ''}"
         _accuracies(panel, part, heading)
-        panel.axvline(100 * evaluation.accuracy, color=_QUIET, linewidth=0.8, linestyle=_DASHES, zorder=1)
-    with warnings.catch_warnings(), replacing(Path(path)) as partial:
-        # A name in a script that the font lacks is drawn as boxes; that is no reason to warn about every letter.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
-        figure.savefig(partial, format="png", dpi=150, metadata={"Software": None})
+        panel.axvline(100 * evaluation.accuracy, color=QUIET, linewidth=0.8, linestyle=DASHES, zorder=1)
+    save_page(figure, path)
 
 
 def _headline(figure: Any, evaluation: Evaluation, title: str, height: float) -> None:
@@ -97,8 +87,8 @@ def _headline(figure: Any, evaluation: Evaluation, title: str, height: float) ->
     else:
         over_objects = f"{percent_range(evaluation.object_interval)} over {objects} objects (bootstrap)"
     intervals = (
-        f"95 % intervals: {percent_range(evaluation.accuracy_interval)} over {evaluation.n} frames (Wilson);"
-        f" {over_objects}"
+        f"95 % intervals: {over_objects};"
+        f" {percent_range(evaluation.accuracy_interval)} over {evaluation.n} frames (Wilson)"
     )
     if evaluation.balanced_accuracy is None:
         over_classes = "Not balanced over classes, since one has no frames"
@@ -106,16 +96,16 @@ def _headline(figure: Any, evaluation: Evaluation, title: str, height: float) ->
         over_classes = f"Balanced over classes {percent(evaluation.balanced_accuracy)}"
     others = (
         f"{over_classes}; over instruments {percent(evaluation.instrument_balanced_accuracy)};"
-        f" always answering {evaluation.majority_label} {percent(evaluation.majority_accuracy)};"
-        f" log loss {evaluation.calibration.log_loss:.3f}"
+        f" over objects {percent(evaluation.object_balanced_accuracy)};"
+        f" always answering {evaluation.majority_label} {percent(evaluation.majority_accuracy)}"
     )
     left = 0.4 / _WIDTH
     top = 1 - 0.35 / height
-    figure.text(left, top, _plain(title, _LONGEST_TITLE), fontsize=14, color=_INK, weight="bold", va="center")
+    figure.text(left, top, plain(title, LONGEST_TITLE), fontsize=14, color=INK, weight="bold", va="center")
     accuracy = f"accuracy {percent(evaluation.accuracy)}"
-    figure.text(1 - left, top, accuracy, fontsize=14, color=_INK, weight="bold", va="center", ha="right")
+    figure.text(1 - left, top, accuracy, fontsize=14, color=INK, weight="bold", va="center", ha="right")
     for index, line in enumerate((intervals, others)):
-        figure.text(left, top - (0.36 + 0.24 * index) / height, line, fontsize=9.5, color=_INK, va="center")
+        figure.text(left, top - (0.36 + 0.24 * index) / height, line, fontsize=9.5, color=INK, va="center")
 
 
 def _confusion(axes: Any, evaluation: Evaluation) -> None:
@@ -125,13 +115,13 @@ def _confusion(axes: Any, evaluation: Evaluation) -> None:
         for column, count in enumerate(counts):
             share = shares[row][column]
             text = f"{count}\n{percent(share)}" if sum(counts) else "0"
-            colour = "white" if share > 0.55 else _INK
+            colour = "white" if share > 0.55 else INK
             axes.text(column, row, text, ha="center", va="center", fontsize=10, color=colour)
     axes.set_xticks(range(len(LABELS)), LABELS, fontsize=9)
     axes.set_yticks(range(len(LABELS)), LABELS, fontsize=9)
-    axes.set_xlabel("predicted", fontsize=9, color=_QUIET)
-    axes.set_ylabel("true", fontsize=9, color=_QUIET)
-    axes.set_title("Frames, with shares of the true class", fontsize=10, color=_INK, loc="left", weight="bold")
+    axes.set_xlabel("predicted", fontsize=9, color=QUIET)
+    axes.set_ylabel("true", fontsize=9, color=QUIET)
+    axes.set_title("Frames, with shares of the true class", fontsize=10, color=INK, loc="left", weight="bold")
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -139,7 +129,7 @@ def _confusion(axes: Any, evaluation: Evaluation) -> None:
 
 def _accuracies(axes: Any, slices: Sequence[Slice], heading: str) -> None:
     for row, part in enumerate(slices):
-        colour = _COLOURS[part.label]
+        colour = COLOURS[part.label]
         accuracy, interval = part.accuracy, part.interval
         if accuracy is None or interval is None:
             continue
@@ -149,21 +139,21 @@ def _accuracies(axes: Any, slices: Sequence[Slice], heading: str) -> None:
         axes.plot(
             100 * accuracy,
             row,
-            marker=_MARKERS[part.label],
+            marker=MARKERS[part.label],
             markersize=5,
             color=colour,
-            markeredgecolor=_INK,
+            markeredgecolor=INK,
             markeredgewidth=0.6,
             linestyle="none",
             zorder=3,
             clip_on=False,
         )
-    names = [f"{_plain(part.name, _LONGEST_NAME)} ({part.frames})" for part in slices]
+    names = [f"{plain(part.name, _LONGEST_NAME)} ({part.frames})" for part in slices]
     axes.set_yticks(range(len(slices)), names, fontsize=7.5)
     axes.set_ylim(len(slices) - 0.4, -0.6)
     axes.set_xlim(0, 100)
-    axes.set_xlabel("accuracy, %", fontsize=8, color=_QUIET, labelpad=2)
-    axes.set_title(heading, fontsize=10, color=_INK, loc="left", weight="bold")
+    axes.set_xlabel("accuracy, %", fontsize=8, color=QUIET, labelpad=2)
+    axes.set_title(heading, fontsize=10, color=INK, loc="left", weight="bold")
     axes.tick_params(axis="x", labelsize=8)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.6, zorder=0)
@@ -177,7 +167,7 @@ def _baselines(axes: Any, instruments: Sequence[Slice]) -> None:
     for row, part in enumerate(instruments):
         if part.frames:
             share = 100 * max(part.frames_by_class) / part.frames
-            axes.plot(share, row, marker="|", markersize=14, color=_QUIET, linestyle="none", zorder=1)
+            axes.plot(share, row, marker="|", markersize=14, color=QUIET, linestyle="none", zorder=1)
 
 
 def _legend(figure: Any, corner: tuple[float, float]) -> None:
@@ -187,18 +177,18 @@ def _legend(figure: Any, corner: tuple[float, float]) -> None:
         Line2D(
             [],
             [],
-            color=_COLOURS[label],
-            marker=_MARKERS[label],
+            color=COLOURS[label],
+            marker=MARKERS[label],
             markersize=5,
-            markeredgecolor=_INK,
+            markeredgecolor=INK,
             markeredgewidth=0.6,
             linewidth=1.6,
             label=label or "both classes",
         )
         for label in (*LABELS, None)
     ]
-    bare = Line2D([], [], color=_QUIET, marker="|", markersize=11, linestyle="none", label="always its larger class")
-    dashed = Line2D([], [], color=_QUIET, linewidth=0.8, linestyle=_DASHES, label="all frames")
+    bare = Line2D([], [], color=QUIET, marker="|", markersize=11, linestyle="none", label="always its larger class")
+    dashed = Line2D([], [], color=QUIET, linewidth=0.8, linestyle=DASHES, label="all frames")
     figure.legend(
         handles=[*keys, bare, dashed],
         loc="lower left",
@@ -209,11 +199,3 @@ def _legend(figure: Any, corner: tuple[float, float]) -> None:
         borderaxespad=0.0,
         columnspacing=1.6,
     )
-
-
-def _plain(name: str, longest: int) -> str:
-    # Names of one survey often differ at their ends only: the middle goes.
-    tail = longest // 3
-    short = name if len(name) <= longest else name[: longest - tail - 1] + "\N{HORIZONTAL ELLIPSIS}" + name[-tail:]
-    # A dollar sign would begin mathematics.
-    return short.replace("$", r"\$")

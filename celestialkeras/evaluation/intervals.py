@@ -1,9 +1,9 @@
-"""Intervals for accuracies: of one list of frames, of two models on the same frames, and over objects."""
+"""Intervals for figures: over frames, of two models on the same frames, and over objects."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 LEVEL = 0.95
 """Confidence level of every interval that is reported."""
+
+# Draws that are worked on at once.
+_BLOCK = 500
 
 
 @dataclass(frozen=True)
@@ -142,22 +145,82 @@ def bootstrap_over_objects(
     Raises:
         ValueError: There are not as many objects as frames, or there are no draws to make.
     """
-    if len(objects) != len(correct) or resamples < 1:
+    if len(objects) != len(correct):
         raise ValueError(
-            "`objects` must name the object of each frame, `resamples` be at least 1."
+            "`objects` must name the object of each frame."
             f" Received: {len(objects)} objects for {len(correct)} frames, resamples={resamples}"
         )
-    names, index = np.unique(np.asarray(objects, dtype=np.str_), return_inverse=True)
-    if len(names) < 2:
-        return None
-    frames = np.bincount(index, minlength=len(names))
-    right = np.bincount(index, weights=correct, minlength=len(names))
-    accuracies = np.empty(resamples)
-    for draw in range(resamples):
-        drawn = rng.integers(len(names), size=len(names))
-        accuracies[draw] = right[drawn].sum() / frames[drawn].sum()
-    low, high = np.quantile(accuracies, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), level)
+    draws = ObjectDraws(objects, rng, resamples)
+    right, frames = draws.sums(np.stack([correct, np.ones(len(correct))], axis=1)).T
+    return draws.interval(right / frames, level)
+
+
+class ObjectDraws:
+    """Whole objects drawn anew, with replacement: one set of draws for every figure of a list of frames.
+
+    A figure that is made of sums over frames - a recall, a balanced accuracy, a Brier score - gets its percentile
+    interval from the sums of each draw.
+    """
+
+    def __init__(self, objects: Sequence[str], rng: np.random.Generator, resamples: int = 10_000) -> None:
+        """Draws as many objects as there are, each with all its frames, so many times.
+
+        Args:
+            objects: Object of each frame, n names.
+            rng: Source of the draws; the same state gives the same ones.
+            resamples: Number of draws. There are none where one object says nothing of how objects differ.
+
+        Raises:
+            ValueError: There are no draws to make.
+        """
+        if resamples < 1:
+            raise ValueError(f"`resamples` must be at least 1. Received: resamples={resamples}")
+        names, self._object_of_frame = np.unique(np.asarray(objects, dtype=np.str_), return_inverse=True)
+        count = len(names)
+        # How often each object was drawn: 16 bits hold the number of objects.
+        self._times = np.zeros((resamples if count > 1 else 0, count), np.uint16)
+        for start in range(0, len(self._times), _BLOCK):
+            block = self._times[start : start + _BLOCK]
+            drawn = rng.integers(count, size=block.shape) + count * np.arange(len(block))[:, np.newaxis]
+            block[:] = np.bincount(drawn.ravel(), minlength=block.size).reshape(block.shape)
+
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums of values over the frames of each draw.
+
+        Args:
+            values: `float64 (n, k)`, k values of each frame.
+
+        Returns:
+            `float64 (resamples, k)`; no rows with fewer than two objects.
+        """
+        by_object = np.zeros((self._times.shape[1], values.shape[1]))
+        np.add.at(by_object, self._object_of_frame, values)
+        return np.concatenate([np.empty((0, values.shape[1])), *(times @ by_object for times in self._blocks())])
+
+    def frame_weights(self) -> Iterator[NDArray[np.float64]]:
+        """How often each frame was drawn, `float64 (rows, n)`, some draws at a time."""
+        return (times[:, self._object_of_frame] for times in self._blocks())
+
+    def interval(self, figures: NDArray[np.float64], level: float = LEVEL) -> Interval | None:
+        """Percentile interval of a figure.
+
+        Args:
+            figures: `float64 (resamples,)`, what it came to in each draw; NaN where it had none, as the recall of a
+                class that was not drawn. Such draws are left out.
+            level: Confidence level in (0, 1).
+
+        Returns:
+            The interval; None where no draw has the figure, as with fewer than two objects.
+        """
+        known = figures[np.isfinite(figures)]
+        if not known.size:
+            return None
+        low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+        return Interval(float(low), float(high), level)
+
+    def _blocks(self) -> Iterator[NDArray[np.float64]]:
+        # As floats all draws at once would take four times the memory that they are kept in.
+        return (self._times[start : start + _BLOCK].astype(np.float64) for start in range(0, len(self._times), _BLOCK))
 
 
 def _quantile(level: float) -> float:

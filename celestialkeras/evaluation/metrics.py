@@ -1,5 +1,8 @@
 """From predictions to figures: accuracies with their intervals, per class, object, instrument and filter.
 
+Figures have intervals over objects, from one set of draws (`intervals.ObjectDraws`): they are the ones to quote, since
+frames of one object are not independent. Only the expected calibration error has none, for resampling raises it.
+
 Policy for what cannot be computed: the figure is None, never NaN and never a silent zero. So are the recall of a class
 without frames, the precision of a class that was never predicted, and the accuracy balanced over the classes of a list
 that lacks one.
@@ -8,16 +11,18 @@ that lacks one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from celestialkeras.errors import MissingExtraError
-from celestialkeras.evaluation.calibration_error import Calibration, calibration_of
-from celestialkeras.evaluation.intervals import Interval, bootstrap_over_objects, wilson
+from celestialkeras.evaluation.calibration_error import Calibration, brier_scores, calibration_of, log_losses
+from celestialkeras.evaluation.intervals import Interval, ObjectDraws, wilson
 from celestialkeras.evaluation.predictions import Predictions
-from celestialkeras.lcid.manifest import LABELS, Observation
+from celestialkeras.evaluation.slices import Slice, slice_by
+from celestialkeras.lcid.manifest import LABELS
 
 
 @dataclass(frozen=True)
@@ -45,38 +50,9 @@ class Resampling:
     seed: int = 0
     resamples: int = 10_000
 
-
-@dataclass(frozen=True)
-class Slice:
-    """The frames that share an object, an instrument or a filter.
-
-    Attributes:
-        name: What they share.
-        frames: How many they are.
-        correct: How many of them were classified rightly.
-        frames_by_class: Number of galaxy and of NSC frames: a slice of one class tempts to recognise the slice.
-    """
-
-    name: str
-    frames: int
-    correct: int
-    frames_by_class: tuple[int, int]
-
-    @property
-    def accuracy(self) -> float | None:
-        """Share of frames classified rightly; None without frames."""
-        return self.correct / self.frames if self.frames else None
-
-    @property
-    def interval(self) -> Interval | None:
-        """Wilson interval of the accuracy; None without frames."""
-        return wilson(self.correct, self.frames)
-
-    @property
-    def label(self) -> str | None:
-        """The class of all its frames; None where there are both or none."""
-        present = [label for label, count in zip(LABELS, self.frames_by_class, strict=True) if count]
-        return present[0] if len(present) == 1 else None
+    def draws(self, predictions: Predictions) -> ObjectDraws:
+        """The draws for a list of frames; the same each time."""
+        return ObjectDraws(predictions.objects, np.random.default_rng(self.seed), self.resamples)
 
 
 @dataclass(frozen=True)
@@ -112,6 +88,10 @@ class Evaluation:
         balanced_accuracy: Mean of the recalls of the two classes; None where a class has no frames.
         instrument_balanced_accuracy: Mean of the accuracies of the instruments, each counting alike however many
             frames it has; with one instrument, the accuracy.
+        object_balanced_accuracy: Mean of the accuracies of the objects, each counting alike.
+        object_intervals: Bootstrap intervals over objects of the other figures: `balanced_accuracy`,
+            `instrument_balanced_accuracy`, `object_balanced_accuracy`, `brier`, `log_loss`, and `precision`, `recall`
+            and `f1` of each class, as in `NSC f1`; None where there is none.
         confusion: Counts `[true class][predicted class]`, in the order galaxy, NSC.
         classes: Scores of each class, in the order galaxy, NSC.
         by_object: Slices, by name.
@@ -119,7 +99,7 @@ class Evaluation:
         by_filter: Slices, by name; a filter of the same name counts for all instruments together.
         majority_label: The larger class of this very list.
         majority_accuracy: The baseline: accuracy of always answering that class, without looking at a pixel.
-        calibration: How far the probabilities are from frequencies, at temperature 1.
+        calibration: How far the probabilities are from frequencies, at the temperature of the predictions.
         timing: Milliseconds a frame.
         resampling: How `object_interval` was drawn.
     """
@@ -130,6 +110,8 @@ class Evaluation:
     object_interval: Interval | None
     balanced_accuracy: float | None
     instrument_balanced_accuracy: float
+    object_balanced_accuracy: float
+    object_intervals: Mapping[str, Interval | None]
     confusion: tuple[tuple[int, int], tuple[int, int]]
     classes: tuple[ClassScores, ...]
     by_object: tuple[Slice, ...]
@@ -169,7 +151,10 @@ def score(predictions: Predictions, timing: Timing | None = None, resampling: Re
     resampling = resampling or Resampling()
     classes, confusion = _per_class(predictions)
     recalls = [scores.recall for scores in classes if scores.recall is not None]
-    instruments = _slices(predictions, lambda observation: observation.instrument)
+    draws = resampling.draws(predictions)
+    observations = predictions.observations
+    instruments = slice_by(predictions, [row.instrument for row in observations], draws)
+    objects = slice_by(predictions, predictions.objects, draws)
     correct = int(predictions.correct.sum())
     interval = wilson(correct, len(predictions))
     assert interval is not None
@@ -179,25 +164,55 @@ def score(predictions: Predictions, timing: Timing | None = None, resampling: Re
         predictions=predictions,
         accuracy=correct / len(predictions),
         accuracy_interval=interval,
-        object_interval=bootstrap_over_objects(
-            predictions.correct,
-            [observation.object_id for observation in predictions.observations],
-            np.random.default_rng(resampling.seed),
-            resampling.resamples,
-        ),
+        object_interval=draws.interval(_accuracy_of_draws(predictions, draws)),
         balanced_accuracy=sum(recalls) / len(LABELS) if len(recalls) == len(LABELS) else None,
         instrument_balanced_accuracy=sum(s.correct / s.frames for s in instruments) / len(instruments),
+        object_balanced_accuracy=sum(s.correct / s.frames for s in objects) / len(objects),
+        object_intervals=_object_intervals(predictions, draws),
         confusion=confusion,
         classes=classes,
-        by_object=_slices(predictions, lambda observation: observation.object_id),
+        by_object=objects,
         by_instrument=instruments,
-        by_filter=_slices(predictions, lambda observation: observation.filter),
+        by_filter=slice_by(predictions, [row.filter for row in observations], draws),
         majority_label=majority.label,
         majority_accuracy=majority.frames / len(predictions),
         calibration=calibration_of(predictions),
         timing=timing or Timing(),
         resampling=resampling,
     )
+
+
+def _accuracy_of_draws(predictions: Predictions, draws: ObjectDraws) -> NDArray[np.float64]:
+    right, frames = draws.sums(np.stack([predictions.correct, np.ones(len(predictions))], axis=1)).T
+    return np.asarray(right / frames)
+
+
+def _object_intervals(predictions: Predictions, draws: ObjectDraws) -> dict[str, Interval | None]:
+    figures: dict[str, NDArray[np.float64]] = {}
+    everything = np.ones(len(predictions))
+    correct = predictions.correct
+    recalls = []
+    # A class or an instrument that was not drawn divides 0 by 0: the draw has no such figure and is left out.
+    with np.errstate(invalid="ignore"):
+        for code, label in enumerate(LABELS):
+            true, told = predictions.labels == code, predictions.predicted == code
+            found, are, said = draws.sums(np.stack([true & told, true, told], axis=1).astype(float)).T
+            figures |= {f"{label} precision": found / said, f"{label} recall": found / are}
+            figures[f"{label} f1"] = 2 * found / (are + said)
+            recalls.append(found / are)
+        figures["balanced_accuracy"] = np.mean(recalls, axis=0)
+        names = np.array([row.instrument for row in predictions.observations], np.str_)
+        held = [names == name for name in np.unique(names)]
+        right = draws.sums(np.stack([correct & frames for frames in held], axis=1).astype(float))
+        frames = draws.sums(np.stack(held, axis=1).astype(float))
+        figures["instrument_balanced_accuracy"] = np.mean(right / frames, axis=1)
+        # Each frame counts by one over the frames of its object, each object then by one.
+        _, object_of_frame, sizes = np.unique(predictions.objects, return_inverse=True, return_counts=True)
+        share = 1 / sizes[object_of_frame]
+        columns = [correct * share, share, brier_scores(predictions), log_losses(predictions), everything]
+        balanced, objects, brier, loss, count = draws.sums(np.stack(columns, axis=1)).T
+        figures |= {"object_balanced_accuracy": balanced / objects, "brier": brier / count, "log_loss": loss / count}
+    return {name: draws.interval(values) for name, values in figures.items()}
 
 
 def _per_class(
@@ -230,14 +245,3 @@ def _per_class(
 
 def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
-
-
-def _slices(predictions: Predictions, key: Callable[[Observation], str]) -> tuple[Slice, ...]:
-    names = np.array([key(observation) for observation in predictions.observations], dtype=np.str_)
-    slices = []
-    for name in np.unique(names):
-        held = names == name
-        nsc = int(predictions.labels[held].sum())
-        frames = int(held.sum())
-        slices.append(Slice(str(name), frames, int(predictions.correct[held].sum()), (frames - nsc, nsc)))
-    return tuple(slices)

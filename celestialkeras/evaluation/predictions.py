@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,10 +28,14 @@ class Predictions:
     Attributes:
         observations: Object, instrument, filter and label of each frame, n of them.
         logits: `float32 (n, 2)`, in the order galaxy, NSC; kept as a read-only copy.
+        measured: What was measured of each frame, by name, n of them; empty where nothing was.
+        temperature: What the logits are divided by before the softmax. It leaves the classes as they are.
     """
 
     observations: tuple[Observation, ...]
     logits: NDArray[np.float32]
+    measured: tuple[Mapping[str, float], ...] = ()
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         """Checks that the logits can be scored.
@@ -38,7 +43,15 @@ class Predictions:
         Raises:
             DatasetError: There are no frames.
             ModelError: The logits are not `(n, 2)`, or not all finite: a NaN would silently count as a galaxy.
+            ValueError: The temperature is not a finite number above 0, or the measurements are not those of n frames.
         """
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"`temperature` must be a finite number above 0. Received: temperature={self.temperature}")
+        if len(self.measured) not in (0, len(self.observations)):
+            raise ValueError(
+                "`measured` must hold one mapping per frame, or none at all."
+                f" Received: {len(self.measured)} for {len(self.observations)} frames"
+            )
         if not self.observations:
             raise DatasetError("nothing to evaluate; give a data set with at least one frame. Received: 0 frames")
         logits = np.array(self.logits, dtype=np.float32)
@@ -56,6 +69,7 @@ class Predictions:
             )
         logits.setflags(write=False)
         object.__setattr__(self, "observations", tuple(self.observations))
+        object.__setattr__(self, "measured", tuple(self.measured))
         object.__setattr__(self, "logits", logits)
 
     def __len__(self) -> int:
@@ -79,14 +93,32 @@ class Predictions:
 
     @cached_property
     def margins(self) -> NDArray[np.float64]:
-        """`float64 (n,)`, logit of NSC minus logit of galaxy."""
+        """`float64 (n,)`, logit of NSC minus logit of galaxy, divided by the temperature."""
         exact = self.logits.astype(np.float64)
-        return np.asarray(exact[:, 1] - exact[:, 0])
+        return np.asarray((exact[:, 1] - exact[:, 0]) / self.temperature)
 
     @cached_property
     def p_nsc(self) -> NDArray[np.float64]:
-        """`float64 (n,)`, softmax probability of NSC, at temperature 1."""
+        """`float64 (n,)`, softmax probability of NSC."""
         return np.exp(-np.logaddexp(0.0, -self.margins))
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """`float64 (n,)`, softmax probability of the more probable class, 1/2 to 1."""
+        return np.exp(-np.logaddexp(0.0, -np.abs(self.margins)))
+
+    @property
+    def objects(self) -> list[str]:
+        """Object of each frame."""
+        return [observation.object_id for observation in self.observations]
+
+    def at_temperature(self, temperature: float) -> Predictions:
+        """The same predictions with the softmax at another temperature.
+
+        Raises:
+            ValueError: It is not a finite number above 0.
+        """
+        return replace(self, temperature=temperature)
 
     def write_csv(self, path: str | Path) -> None:
         """Writes one row per frame (`PREDICTION_COLUMNS`), whole or not at all.
@@ -103,7 +135,8 @@ class Predictions:
 
 
 def join(parts: Sequence[Predictions]) -> Predictions:
-    """Puts the predictions of successive batches together, in order."""
+    """Puts the predictions of successive batches together, in order; all must be at temperature 1."""
     observations = tuple(observation for part in parts for observation in part.observations)
+    measured = tuple(values for part in parts for values in part.measured)
     logits = np.concatenate([part.logits for part in parts]) if parts else np.empty((0, len(LABELS)), np.float32)
-    return Predictions(observations, logits)
+    return Predictions(observations, logits, measured)

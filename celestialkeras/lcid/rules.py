@@ -81,6 +81,16 @@ def fit_rules(name: str, rows: Sequence[Observation]) -> tuple[Rule, ...]:
     return tuple(_fit(title, [key(row) for row in rows], rows) for title, key in _rule_keys(name, rows).items())
 
 
+def rule_names(name: str, rows: Sequence[Observation]) -> tuple[str, ...]:
+    """The rules that the columns of a list allow, the majority first.
+
+    Args:
+        name: Name of the list, for messages.
+        rows: Its rows.
+    """
+    return tuple(_rule_keys(name, rows))
+
+
 def answer_by_rules(
     rules: Sequence[str], name: str, fitted: Sequence[Observation], tested: Sequence[Observation]
 ) -> dict[str, tuple[int, ...]]:

@@ -87,6 +87,11 @@ class Run:
         return self.folder / "training.json"
 
     @property
+    def calibration(self) -> Path:
+        """The temperature of the model's probabilities and what it does, JSON; there is none where none was fitted."""
+        return self.folder / "calibration.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the state to resume from; empty once training is finished."""
         return self.folder / "checkpoints"

@@ -61,6 +61,7 @@ def distil(
     data: Path | None,
     width: float | None,
     weights: str | None,
+    network: dict[str, bool | int | float | str],
     temperature: float,
     soft_weight: float,
     name: str | None,
@@ -74,11 +75,12 @@ def distil(
     """
     check_new_run(name)
     asked = {key: value for key, value in given.items() if value is not None}
-    if network := model_options(width, weights):
-        asked["model_options"] = network
+    if given_options := model_options(width, weights, network):
+        asked["model_options"] = given_options
     source, teacher_run = find_model(teacher)
     start, student_run = find_model(Path(student)) if is_run(Path(student)) else (None, None)
     import_tensorflow("distillation")
+    from celestialkeras.training.calibration import calibrate_run
     from celestialkeras.training.distil import start_distillation
     from celestialkeras.training.loop import train
 
@@ -92,7 +94,7 @@ def distil(
     )
     with TrainingProgress() as progress:
         outcome = train(run, progress)
-    show_outcome(run, outcome, as_json)
+    show_outcome(run, outcome, calibrate_run(run), as_json)
 
 
 def _options(student: str, run: Run | None, asked: dict[str, Any]) -> TrainOptions:
@@ -103,6 +105,6 @@ def _options(student: str, run: Run | None, asked: dict[str, Any]) -> TrainOptio
         return TrainOptions(**{**TRAINING_DEFAULTS, "model": student, **asked})
     if any(name in asked for name in _FIXED):
         raise click.UsageError(
-            f"--width, --weights, --size and --precision are those of {student}; give none of them with it"
+            f"--width, --weights, --option, --size and --precision are those of {student}; give none of them with it"
         )
     return replace(run.options(), **asked)

@@ -166,6 +166,7 @@ def keep_shrunk(
     """
     from celestial_edge.compress.measured_cost import measure_costs
     from celestial_edge.device.bench_options import BenchOptions
+    from celestialkeras.training.calibration import calibrate_run
     from celestialkeras.training.derived import Derivation, derive_run, finish_without_training
     from celestialkeras.training.loop import train
 
@@ -182,6 +183,7 @@ def keep_shrunk(
             train(run, progress)
     else:
         finish_without_training(run)
+    calibrate_run(run, parent.dataset)
     return Shrunk(run, before, after, _compared(parent, run))
 
 

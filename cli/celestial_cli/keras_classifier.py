@@ -13,10 +13,13 @@ from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load
 from celestialkeras.lcid.detectors import CHIP_SHAPE
 from celestialkeras.lcid.frames import Frame
 from celestialkeras.lcid.stretch import Stretch, bin_codes, encode, estimate_background
+from celestialkeras.training.calibration import read_temperature
 
 
 class KerasClassifier:
     """Reads, stretches and scores one chip at a time, as `celestial_edge.device.runtime.Classifier` does.
+
+    The softmax has the temperature that is kept in the model's run, or 1.
 
     Attributes:
         abstain: Least probability that decides; None decides always.
@@ -26,6 +29,7 @@ class KerasClassifier:
         model = load_model(path)
         self._binning = binning_of(model, CHIP_SHAPE)
         self._predictor = KerasPredictor(model)
+        self._temperature = read_temperature(path) or 1.0
         self.abstain = abstain
 
     def classify_many(self, chips: Iterable[Chip]) -> Iterator[ChipResult]:
@@ -38,7 +42,7 @@ class KerasClassifier:
         quality = judge_frame(frame, background)
         codes = bin_codes(encode(frame, Stretch(), background), self._binning)
         marks.append(time.perf_counter())
-        logits = self._predictor.logits(codes[None])[0]
+        logits = self._predictor.logits(codes[None])[0] / self._temperature
         marks.append(time.perf_counter())
         stages = zip(("stretch", "invoke"), marks, marks[1:], strict=False)
         milliseconds = {stage: 1e3 * (end - begin) for stage, begin, end in stages}

@@ -15,6 +15,7 @@ from celestial_edge.recipes import LAYOUTS, RECIPES, STATIC_INT8, WHOLE
 
 if TYPE_CHECKING:
     from celestial_edge.compress.quantize import QuantizeResult
+    from celestialkeras.evaluation.temperature import TemperatureFit
     from celestialkeras.training.run import Run
 
 
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
     default=WHOLE,
     show_default=True,
     help="One rewritten graph for any runtime; strips for the least memory; or plain, as the converter makes it.",
+)
+@click.option(
+    "--abstain",
+    type=click.FloatRange(0.5, 1),
+    metavar="P",
+    help="Have the artifacts leave undecided what is less probable than P; `celestial evaluate` shows what that gives.",
 )
 @click.option("--qat", is_flag=True, help="First train on with the rounding of int8, to a run of its own; then --int8.")
 @click.option("--epochs", type=click.IntRange(1), help="Of --qat.  [default: 10]")
@@ -99,6 +106,7 @@ def quantize(
 def _train(parent: Parent, training: dict[str, Any], asked: dict[str, Any], name: str | None) -> Run:
     """Trains a run's model on with the rounding of int8, and gives it a run of its own."""
     from celestial_edge.compress.qat import QatOptions, fine_tune
+    from celestialkeras.training.calibration import calibrate_run
     from celestialkeras.training.derived import Derivation, derive_run, finish_without_training
 
     own = parent.run.options()
@@ -116,6 +124,7 @@ def _train(parent: Parent, training: dict[str, Any], asked: dict[str, Any], name
     derived = replace(own, epochs=options.epochs, learning_rate=options.learning_rate)
     run = derive_run(parent.source, derived, derivation, tuned, name)
     finish_without_training(run)
+    calibrate_run(run, parent.dataset)
     return run
 
 
@@ -130,23 +139,36 @@ def _print(result: QuantizeResult, recipe: str, as_json: bool) -> None:
                 "artifact": str(result.artifact),
                 "float_artifact": str(result.float_artifact),
                 "gate": gate,
+                "calibration": {"float32": asdict(result.float_fit), recipe: asdict(result.fit)},
             }
         )
         return
     comparison = result.judgement.comparison
     low, high = 100 * comparison.interval.low, 100 * comparison.interval.high
-    before, after = comparison.calibration_a, comparison.calibration_b
     rows = [
         ["accuracy of the Keras model", percent(comparison.accuracy_a), f"{comparison.n} validation frames"],
         [f"accuracy in {recipe}", percent(comparison.accuracy_b), "the same frames, by the artifact as on a board"],
         ["drop", f"{100 * comparison.drop:+.2f} points", f"95 % paired interval {low:+.2f} to {high:+.2f}"],
         ["agreement", percent(comparison.agreement), "frames that both give the same label"],
-        ["calibration error", percent(after.expected_error), f"{percent(before.expected_error)} before"],
-        ["Brier score", f"{after.brier:.4f}", f"{before.brier:.4f} before"],
-        ["log loss", f"{after.log_loss:.4f}", f"{before.log_loss:.4f} before; nats"],
         ["gate", result.judgement.outcome.value, result.judgement.reason],
     ]
     print_table(f"{result.artifact}", ["what", "value", "note"], rows)
+    print_table(
+        f"Probabilities on these {comparison.n} frames, on which the temperatures were fitted",
+        ["of", "temperature", "calibration error", "Brier score", "log loss, nats"],
+        [row for name, fit in (("float32", result.float_fit), (recipe, result.fit)) for row in _fit_rows(name, fit)],
+    )
+    for name, fit in (("float32", result.float_fit), (recipe, result.fit)):
+        if fit.reason:
+            say(f"note: {name} stays at temperature 1: {fit.reason}")
     if gate["overruled"]:
         say("warning: the gate failed and was overruled by --allow-drop; the card says so")
     say("next: celestial bench --tflite")
+
+
+def _fit_rows(name: str, fit: TemperatureFit) -> list[list[str]]:
+    found = {1.0: fit.before, fit.temperature: fit.after}
+    return [
+        [name, f"{at:.3f}", f"{100 * one.expected_error:.2f} points", f"{one.brier:.4f}", f"{one.log_loss:.4f}"]
+        for at, one in found.items()
+    ]

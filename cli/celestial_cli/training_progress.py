@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from celestial_cli.terminal import print_json, print_table, progress_bar, say
 
 if TYPE_CHECKING:
+    from celestialkeras.evaluation.temperature import TemperatureFit
     from celestialkeras.training.history import EpochRow
     from celestialkeras.training.observer import Outcome, Plan
     from celestialkeras.training.run import Run
@@ -94,16 +95,18 @@ class TrainingProgress:
         self._console.print(text, soft_wrap=True)
 
 
-def show_outcome(run: Run, outcome: Outcome, as_json: bool) -> None:
+def show_outcome(run: Run, outcome: Outcome, fit: TemperatureFit | None, as_json: bool) -> None:
     """Prints to stdout what came of training.
 
     Args:
         run: What was trained.
         outcome: How it ended.
+        fit: The temperature of its model; None where there are no validation frames.
         as_json: Whether to print JSON.
     """
     if as_json:
-        print_json({"run": str(run.folder), "model": str(run.model), **asdict(outcome)})
+        calibration = asdict(fit) if fit else None
+        print_json({"run": str(run.folder), "model": str(run.model), **asdict(outcome), "calibration": calibration})
         return
     loss = outcome.best_validation_loss
     rows = [
@@ -116,5 +119,14 @@ def show_outcome(run: Run, outcome: Outcome, as_json: bool) -> None:
             "no validation frames" if loss is None else f"validation loss {loss:.4f}",
         ],
     ]
+    if fit is not None:
+        rows.append(["temperature", f"{fit.temperature:.3f}", fitted_note(fit)])
     print_table("Trained", ["what", "value", "note"], rows)
     say("next: celestial evaluate, or celestial quantize --int8")
+
+
+def fitted_note(fit: TemperatureFit) -> str:
+    """What a temperature does to the frames that it was fitted on, or why there is none, in words."""
+    if fit.reason:
+        return fit.reason
+    return f"log loss {fit.before.log_loss:.4f} to {fit.after.log_loss:.4f} on {fit.frames} validation frames"

@@ -30,26 +30,30 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from celestial_edge.card import Card, InputContract, hash_files, write_card
+from celestial_edge.card import Card, InputContract, hash_files, open_artifact, write_card
 from celestial_edge.compress.network import Network, check_recipe
 from celestial_edge.device.machine import describe_kernels
 from celestial_edge.device.runtime import Classifier
+from celestial_edge.device.trial import note_survivor
 from celestial_edge.golden import GoldenFrames, write_golden
 from celestial_edge.recipes import FLOAT32, LAYOUTS, RECIPES, STATIC_INT8, WHOLE
+from celestial_edge.trust import Trust
 from celestialkeras.errors import ExportError, QualityGateError
 from celestialkeras.evaluation.evaluate import FrameBatch, evaluate, frame_batches
 from celestialkeras.evaluation.gate import Judgement, Outcome, judge
+from celestialkeras.evaluation.gate_report import judgement_to_json
 from celestialkeras.evaluation.metrics import Evaluation
 from celestialkeras.evaluation.paired import compare
 from celestialkeras.evaluation.predictor import KerasPredictor, binning_of, load_model
-from celestialkeras.evaluation.report import judgement_to_json, to_json
+from celestialkeras.evaluation.report import to_json
+from celestialkeras.evaluation.temperature import TemperatureFit, fit_temperature
 from celestialkeras.files import PARTIAL_PREFIX, discard_partials, sha256_of, user_rights
 from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.manifest import LABELS
@@ -72,6 +76,7 @@ class QuantizeOptions:
         layout: How the artifacts are laid out, one of `LAYOUTS`. A model that cannot be lowered gets `plain` for
             `whole`, and so does a recipe that XNNPACK does not compute.
         made_by: The command line that asked for it, for the card; empty where there was none.
+        abstain: Least probability of a verdict of the artifacts, for their cards; None decides always.
     """
 
     recipe: str = STATIC_INT8
@@ -82,12 +87,15 @@ class QuantizeOptions:
     threads: int = 2
     layout: str = WHOLE
     made_by: str = ""
+    abstain: float | None = None
 
     def __post_init__(self) -> None:
         if self.recipe not in RECIPES:
             raise ValueError(f"`recipe` must be one of {', '.join(RECIPES)}. Received: recipe={self.recipe!r}")
         if self.layout not in LAYOUTS:
             raise ValueError(f"`layout` must be one of {', '.join(LAYOUTS)}. Received: layout={self.layout!r}")
+        if self.abstain is not None and not 0.5 <= self.abstain <= 1:
+            raise ValueError(f"`abstain` must be a probability from 0.5 to 1. Received: abstain={self.abstain}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +109,8 @@ class QuantizeResult:
         judgement: What the gate said of the drop on the validation split. One that fails was overruled.
         before: The original Keras model on the validation split.
         after: The artifact on the same frames.
+        float_fit: Temperature of the float artifact, fitted to the logits of the Keras model that it was made of.
+        fit: Temperature of the artifact, fitted to its own logits.
     """
 
     artifact: Path
@@ -108,6 +118,8 @@ class QuantizeResult:
     judgement: Judgement
     before: Evaluation
     after: Evaluation
+    float_fit: TemperatureFit
+    fit: TemperatureFit
 
 
 def make_artifacts(
@@ -158,12 +170,14 @@ def make_artifacts(
         "kernels": describe_kernels(),
     }
     contract = InputContract(dataset.shape, binning, RECIPES[options.recipe].activations, dataset.stretch)
-    card = Card(model.name, options.recipe, contract, 1.0, {}, provenance, {})
+    card = Card(model.name, options.recipe, contract, 1.0, {}, provenance, {}, abstain=options.abstain)
     first = [next((r for r in validation if r.observation.label == label), None) for label in LABELS]
     golden_records = [record for record in first if record is not None]
     (golden,) = frame_batches(dataset, golden_records, binning, batch_size=len(golden_records))
     discard_partials(folder)
     before = evaluate(KerasPredictor(original or model), frame_batches(dataset, validation, binning))
+    own = evaluate(KerasPredictor(model), frame_batches(dataset, validation, binning)) if original else before
+    float_fit = fit_temperature(own.predictions)
     network = Network(model, [dataset.codes(record, binning) for record in calibration], options.layout)
 
     # Both take their names together: a half-done run must not leave artifacts of two models side by side.
@@ -171,7 +185,8 @@ def make_artifacts(
         if options.recipe != FLOAT32:
             partial = names.enter_context(_replacing_folder(folder / FLOAT32))
             in_float = replace(contract, dtype=RECIPES[FLOAT32].activations)
-            beside = replace(card, recipe=FLOAT32, input=in_float, accuracy={"before": to_json(before)})
+            measured = {"before": to_json(before), "calibration": asdict(float_fit)}
+            beside = replace(card, recipe=FLOAT32, input=in_float, temperature=float_fit.temperature, accuracy=measured)
             write_artifact(partial, beside, network, golden, options.threads)
         partial = names.enter_context(_replacing_folder(folder / options.recipe))
         card, classifier = write_artifact(partial, card, network, golden, options.threads)
@@ -184,9 +199,16 @@ def make_artifacts(
             raise QualityGateError(
                 f"{model_path}: {judgement.reason}; no artifact was left under its name (--allow-drop keeps it)"
             )
-        accuracy = {"before": to_json(before), "after": to_json(after), "gate": gate_to_json(judgement)}
-        write_card(partial, replace(card, accuracy=accuracy))
-    return QuantizeResult(folder / options.recipe, folder / FLOAT32, judgement, before, after)
+        # Rounding moves the logits: an artifact has a temperature of its own.
+        fit = fit_temperature(after.predictions)
+        accuracy = {
+            "before": to_json(before),
+            "after": to_json(after),
+            "gate": gate_to_json(judgement),
+            "calibration": asdict(fit),
+        }
+        write_card(partial, replace(card, accuracy=accuracy, temperature=fit.temperature))
+    return QuantizeResult(folder / options.recipe, folder / FLOAT32, judgement, before, after, float_fit, fit)
 
 
 def gate_to_json(judgement: Judgement) -> dict[str, Any]:
@@ -235,13 +257,15 @@ def write_artifact(
     layout, segments = network.write(partial, card.recipe)
     card = replace(card, layout=layout, segments=segments)
     write_card(partial, replace(card, files=hash_files(partial)))
-    classifier = Classifier(partial, threads)
+    classifier = Classifier(partial, threads, Trust(untried=True))
     if RECIPES[card.recipe].delegated and (left := classifier.undelegated()):
         raise ExportError(f"XNNPACK does not take all of model {card.model!r}. Received: {', '.join(left)}")
     labels = np.array([observation.label_code for observation in golden.observations], np.int64)
     write_golden(partial, GoldenFrames(golden.codes, classifier.logits(golden.codes), labels))
     sealed = replace(card, files=hash_files(partial))
     write_card(partial, sealed)
+    with open_artifact(partial) as artifact:
+        note_survivor(artifact)
     return sealed, classifier
 
 

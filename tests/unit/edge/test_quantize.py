@@ -13,6 +13,7 @@ import pytest
 from celestial_edge.card import read_card
 from celestial_edge.compress import quantize
 from celestial_edge.compress.quantize import QuantizeOptions, balanced_frames, make_artifacts
+from celestial_edge.device import trial
 from celestial_edge.device.runtime import Classifier
 from celestial_edge.golden import read_golden
 from celestial_edge.recipes import RECIPES
@@ -31,7 +32,9 @@ def saved(small_model: Any, tmp_path: Path) -> Path:
     return path
 
 
-def test_quantize_writes_both_artifacts_with_what_was_measured(saved: Path, make_dataset: Any, tmp_path: Path) -> None:
+def test_quantize_writes_both_artifacts_with_what_was_measured(
+    saved: Path, make_dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset = open_dataset(make_dataset())
     result = make_artifacts(saved, dataset, tmp_path / "artifacts", QuantizeOptions(calibration_frames=4))
 
@@ -51,6 +54,9 @@ def test_quantize_writes_both_artifacts_with_what_was_measured(saved: Path, make
 
     golden = read_golden(result.artifact)
     assert golden.labels.tolist() == [0, 1]
+    # It ran here when it was made: a later process takes it without a trial.
+    monkeypatch.setattr(trial, "_survivors", set())
+    monkeypatch.setattr(trial, "run_worker", lambda *_: pytest.fail("tried"))
     np.testing.assert_array_equal(Classifier(result.artifact).logits(golden.codes), golden.logits)
     assert sorted(path.name for path in (tmp_path / "artifacts").iterdir()) == ["float32", "static_wi8_ai8"]
 
@@ -222,3 +228,28 @@ def test_card_is_plain_json(saved: Path, make_dataset: Any, tmp_path: Path) -> N
     text = (result.artifact / "card.json").read_text()
     assert json.loads(text)["recipe"] == "static_wi8_ai8"
     assert "NaN" not in text
+
+
+def test_each_artifact_has_the_temperature_of_its_own_logits(
+    saved: Path, make_dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = open_dataset(make_dataset(sizes=(SmallSplit(2, 2), SmallSplit(16, 16), SmallSplit(0, 0))))
+    labels = np.array([row.observation.label_code for row in dataset.records("validation")])
+    # Three of four are told rightly; the float model is twice as sure as the artifact.
+    said = np.eye(2, dtype=np.float32)[np.where(np.arange(32) % 4 == 0, 1 - labels, labels)]
+    monkeypatch.setattr(quantize.KerasPredictor, "logits", lambda self, codes: 6 * said[: len(codes)])
+    monkeypatch.setattr(quantize.Classifier, "logits", lambda self, codes: 3 * said[: len(codes)])
+    options = QuantizeOptions(calibration_frames=2, abstain=0.7)
+    result = make_artifacts(saved, dataset, tmp_path / "artifacts", options)
+    in_float, card = read_card(result.float_artifact), read_card(result.artifact)
+    assert in_float.temperature == result.float_fit.temperature == pytest.approx(6 / math.log(3), rel=1e-6)
+    assert card.temperature == result.fit.temperature == pytest.approx(3 / math.log(3), rel=1e-6)
+    assert (card.abstain, in_float.abstain) == (0.7, 0.7)
+    for held, margin in ((in_float.accuracy["calibration"], 6), (card.accuracy["calibration"], 3)):
+        assert (held["frames"], held["reason"]) == (32, "")
+        assert held["before"]["expected_error"] == pytest.approx(1 / (1 + math.exp(-margin)) - 0.75, rel=1e-5)
+        assert held["after"]["expected_error"] == pytest.approx(0, abs=1e-6)
+    # Golden logits are those before the temperature.
+    np.testing.assert_array_equal(read_golden(result.artifact).logits, 3 * said[:2])
+    with pytest.raises(ValueError, match=r"`abstain` must be a probability from 0\.5 to 1\. Received: abstain=0\.3"):
+        QuantizeOptions(abstain=0.3)

@@ -5,14 +5,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from sklearn.calibration import calibration_curve
 
 from celestialkeras.evaluation.calibration_error import (
+    BINS,
     Calibration,
     brier_score,
     calibration_of,
     expected_calibration_error,
     log_loss,
+    reliability,
 )
+from celestialkeras.evaluation.intervals import wilson
 from celestialkeras.evaluation.predictions import Predictions
 from celestialkeras.lcid.manifest import Observation
 
@@ -69,6 +73,34 @@ def test_certainty_is_counted_and_does_not_overflow(observation: Make) -> None:
     rows = tuple(observation(i, label="NSC") for i in range(2))
     found = calibration_of(Predictions(rows, np.array([[0, 1000], [1000, 0]], np.float32)))
     assert found == Calibration(expected_error=0.5, brier=0.5, log_loss=500.0)
+
+
+def test_reliability_by_hand_and_by_scikit_learn(observation: Make) -> None:
+    model = said(observation, [0.75, 0.75, 0.25, 0.95], ["NSC", "galaxy", "galaxy", "galaxy"])
+    bins = reliability(model, bins=10)
+    assert [(part.low, part.high, part.frames, part.correct) for part in bins if part.frames] == [
+        (0.7, 0.8, 3, 2),
+        (0.9, 1.0, 1, 0),
+    ]
+    assert bins[7].confidence == pytest.approx(0.75)
+    assert (bins[7].accuracy, bins[7].interval) == (2 / 3, wilson(2, 3))
+    assert (bins[0].accuracy, bins[0].confidence, bins[0].interval) == (None, None, None)
+
+    rng = np.random.default_rng(4)
+    labels = rng.choice(["galaxy", "NSC"], 200).tolist()
+    random = said(observation, rng.uniform(0.01, 0.99, 200).tolist(), labels)
+    right, sure = calibration_curve(random.correct, random.confidence, n_bins=BINS)
+    filled = [part for part in reliability(random) if part.frames]
+    assert [part.accuracy for part in filled] == pytest.approx(right.tolist())
+    assert [part.confidence for part in filled] == pytest.approx(sure.tolist())
+
+
+def test_figures_are_those_of_the_softmax_at_the_temperature(observation: Make) -> None:
+    model = said(observation, [0.9, 0.2], ["NSC", "NSC"]).at_temperature(2.0)
+    # Odds of 9 and 1/4 become 3 and 1/2.
+    assert model.p_nsc == pytest.approx([0.75, 1 / 3], rel=1e-6)
+    assert brier_score(model) == pytest.approx((0.25**2 + (2 / 3) ** 2) / 2, rel=1e-6)
+    assert log_loss(model) == pytest.approx(-(math.log(0.75) + math.log(1 / 3)) / 2, rel=1e-6)
 
 
 def test_no_bins_are_refused(observation: Make) -> None:

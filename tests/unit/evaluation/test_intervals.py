@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from celestialkeras.evaluation.intervals import Interval, bootstrap_over_objects, paired_difference, wilson
+from celestialkeras.evaluation.intervals import Interval, ObjectDraws, bootstrap_over_objects, paired_difference, wilson
 
 
 # Newcombe 1998, Stat. Med. 17, 857, table I, method 3.
@@ -136,3 +136,31 @@ def test_bootstrap_refuses_unequal_lengths_and_no_draws() -> None:
         bootstrap_over_objects(np.array([True, False]), ["a"], np.random.default_rng(0))
     with pytest.raises(ValueError, match="resamples=0"):
         bootstrap_over_objects(np.array([True, False]), ["a", "b"], np.random.default_rng(0), resamples=0)
+
+
+def test_draws_give_sums_weights_and_intervals_of_one_and_the_same_objects() -> None:
+    objects = ["b", "a", "b", "c"]
+    draws = ObjectDraws(objects, np.random.default_rng(3), 700)
+    values = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [4.0, 40.0]])
+    weights = np.concatenate(list(draws.frame_weights()))
+    assert weights.shape == (700, 4)
+    # As many objects as there are, and frames of one object together.
+    assert set((weights[:, 0] + weights[:, 1] + weights[:, 3]).tolist()) == {3.0}
+    assert (weights[:, 0] == weights[:, 2]).all()
+    np.testing.assert_allclose(draws.sums(values), weights @ values)
+    # The draws are those of the generator, one object at a time.
+    rng = np.random.default_rng(3)
+    first = np.bincount(rng.integers(3, size=3), minlength=3)
+    assert weights[0, [1, 0, 3]].tolist() == first.tolist()
+    figures = np.array([np.nan, *np.arange(101.0)])
+    interval = draws.interval(figures)
+    assert interval is not None
+    assert (interval.low, interval.high, interval.level) == pytest.approx((2.5, 97.5, 0.95))
+    assert draws.interval(np.array([np.nan])) is None
+
+
+def test_one_object_gives_no_draws() -> None:
+    draws = ObjectDraws(["a", "a"], np.random.default_rng(0), 10)
+    assert draws.sums(np.ones((2, 3))).shape == (0, 3)
+    assert list(draws.frame_weights()) == []
+    assert draws.interval(np.empty(0)) is None

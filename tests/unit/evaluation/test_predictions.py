@@ -49,6 +49,29 @@ def test_logits_that_cannot_be_scored_are_refused(observation: Make) -> None:
         join([])
 
 
+def test_a_temperature_changes_how_sure_a_model_is_and_nothing_else(observation: Make) -> None:
+    rows = (observation(0), observation(1, label="NSC"))
+    plain = Predictions(rows, np.array([[1, 5], [2, 0]], np.float32))
+    soft = plain.at_temperature(2.0)
+    assert soft.p_nsc == pytest.approx([1 / (1 + math.exp(-2)), 1 / (1 + math.exp(1))])
+    assert soft.confidence == pytest.approx([1 / (1 + math.exp(-2)), 1 / (1 + math.exp(-1))])
+    assert soft.predicted.tolist() == plain.predicted.tolist() == [1, 0]
+    assert soft.logits.tolist() == plain.logits.tolist()
+    for temperature in (0.0, math.inf):
+        with pytest.raises(ValueError, match="`temperature` must be a finite number above 0"):
+            plain.at_temperature(temperature)
+
+
+def test_what_was_measured_stays_with_its_frame(observation: Make) -> None:
+    parts = [
+        Predictions((observation(i),), np.array([[1, 2]], np.float32), ({"signal_to_noise": float(i)},))
+        for i in range(2)
+    ]
+    assert [values["signal_to_noise"] for values in join(parts).measured] == [0.0, 1.0]
+    with pytest.raises(ValueError, match=r"one mapping per frame, or none at all\. Received: 1 for 2 frames"):
+        Predictions((observation(0), observation(1)), np.zeros((2, 2), np.float32), ({},))
+
+
 def test_batches_are_joined_in_order(observation: Make) -> None:
     parts = [
         Predictions((observation(0),), np.array([[1, 2]], np.float32)),
