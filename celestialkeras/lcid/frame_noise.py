@@ -33,6 +33,11 @@ class FrameNoise:
     read: float
     sky: float
 
+    @property
+    def sky_level(self) -> float:
+        """Light of sky and dark current, units; infinite where the detector is unknown."""
+        return self.sky * self.electrons
+
 
 def frame_noise(instrument: str, hdu: int, measured: Mapping[str, float]) -> FrameNoise:
     """The noise of a frame of a data set.

@@ -12,16 +12,9 @@ import pytest
 from celestialkeras.errors import DatasetError
 from celestialkeras.evaluation.evaluate import frame_batches
 from celestialkeras.lcid.dataset import LcidDataset, open_dataset
-from celestialkeras.lcid.degradations import (
-    KINDS,
-    Degradation,
-    blurred,
-    degrade_codes,
-    gaussian_kernel,
-    parse_degradation,
-    shortened,
-    trail_kernel,
-)
+from celestialkeras.lcid.degradations import KINDS, Degradation, degrade_codes, parse_degradation
+from celestialkeras.lcid.degradations.optics import blurred, gaussian_kernel, trail_kernel
+from celestialkeras.lcid.degradations.photons import shortened
 from celestialkeras.lcid.frame_noise import FrameNoise
 from celestialkeras.lcid.frames import Frame
 from celestialkeras.lcid.manifest import Observation
@@ -209,7 +202,9 @@ def test_each_level_dims_a_star_further(kind: str) -> None:
     assert len(set(peaks)) == 6
 
 
-@pytest.mark.parametrize("degradation", ["psf:2", "jitter:4", "exposure:3"])
+@pytest.mark.parametrize(
+    "degradation", ["psf:2", "jitter:4", "exposure:3", "read-noise:2", "sky:2", "cosmic-rays:5", "bad-columns:1"]
+)
 def test_a_frame_is_always_degraded_alike(degradation: str) -> None:
     codes = sky_codes((96, 128))
 
@@ -223,10 +218,10 @@ def test_a_frame_is_always_degraded_alike(degradation: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("psf", r"must be written KIND:LEVEL, known are psf:1 to psf:5, jitter:1 .* Received: 'psf'"),
+        ("psf", r"must be written KIND:LEVEL, a kind of psf, .*, rotation and a level from 1 to 5. Received: 'psf'"),
         ("psf:two", "Received: 'psf:two'"),
         ("psf:6", r"a whole number from 0 \(none\) to 5. Received: 6"),
-        ("fog:1", "must be one of psf, jitter, exposure. Received: 'fog'"),
+        ("fog:1", "must be one of psf, jitter, exposure, .*, rotation. Received: 'fog'"),
     ],
 )
 def test_degradations_that_are_none(text: str, message: str) -> None:
@@ -247,13 +242,37 @@ def test_a_degradation_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "measured"),
-    [(ROW, {"sky": 40.0, "noise": 5.0}), (replace(ROW, instrument="picture"), MEASURED)],
+    ("row", "measured", "message"),
+    [
+        (ROW, {"sky": 40.0, "noise": 5.0}, "exposure needs the frame's exposure time; take another degradation"),
+        (
+            replace(ROW, instrument="picture"),
+            MEASURED,
+            "exposure needs a known detector, ACS/WFC, .* Received: picture",
+        ),
+    ],
     ids=["no exposure time", "unknown detector"],
 )
-def test_frames_that_cannot_be_shortened(row: Observation, measured: dict[str, float]) -> None:
-    with pytest.raises(DatasetError, match=r"iddt11fxq, HDU 1: a shorter exposure needs .* take another degradation"):
+def test_frames_that_cannot_be_shortened(row: Observation, measured: dict[str, float], message: str) -> None:
+    with pytest.raises(DatasetError, match=f"iddt11fxq, HDU 1: {message}"):
         degrade_codes(sky_codes((64, 64)), STRETCH, row, measured, Degradation("exposure", 1), 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_which_kinds_pictures_can_take(kind: str) -> None:
+    codes, picture = sky_codes((64, 64)), replace(ROW, instrument="picture")
+    if kind in ("psf", "jitter", "bad-columns", "rotation"):
+        assert (degrade_codes(codes, STRETCH, picture, MEASURED, Degradation(kind, 3), 0) != codes).any()
+    else:
+        with pytest.raises(DatasetError, match=f"{kind} needs a known detector"):
+            degrade_codes(codes, STRETCH, picture, MEASURED, Degradation(kind, 3), 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_levels_state_ever_worse_amounts(kind: str) -> None:
+    levels = KINDS[kind].levels
+    assert len(set(levels)) == 5
+    assert list(levels) == sorted(levels, reverse=kind in ("exposure", "saturation"))
 
 
 @pytest.fixture
