@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from celestialkeras.explanation.grad_cam import GradCam
 from celestialkeras.models.listing import count_model, read_listing
 from celestialkeras.models.registry import build_model, get_model, list_models
 
@@ -144,6 +145,20 @@ def test_two_frames_do_not_give_one_answer(model):
 
 def test_loads_in_a_process_that_never_saw_this_project(name, model, loaded_elsewhere):
     np.testing.assert_array_equal(loaded_elsewhere[name], model.predict(frames(model), verbose=0))
+
+
+def test_gives_a_map_of_its_evidence(model):
+    network = GradCam(model)
+    codes = np.random.default_rng(5).integers(0, 256, model.input_shape[1:3], np.uint8)
+    evidence = network.explain(codes)
+    assert evidence.logits.shape == (2,)
+    assert evidence.for_nsc.shape == network.feature_map.shape
+    assert np.isfinite(evidence.for_nsc).all()
+    assert network.feature_map.upsample(evidence.for_nsc, (24, 32)).shape == (24, 32)
+    # The places are those of the frame, not of some branch: the middle cell sees its middle.
+    for axis in (network.feature_map.rows, network.feature_map.columns):
+        middle = axis.first + (axis.cells - 1) / 2 * axis.step
+        assert abs(middle - (axis.pixels - 1) / 2) <= axis.step
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
