@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from celestialkeras.errors import DatasetError
 from celestialkeras.files import replacing
@@ -61,7 +62,6 @@ def write_contact_sheet(drawn: Sequence[DrawnTile], path: str | Path, columns: i
     sheet = image_module.new("RGB", size, _PAPER)
     canvas = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(_FONT_SIZE)
-    shades = ((np.arange(256) - _BLACK) * (255 / (_WHITE - _BLACK))).clip(0, 255).astype(np.uint8)
     for number, one in enumerate(drawn):
         left = _MARGIN + number % columns * cell[0]
         top = _MARGIN + number // columns * cell[1]
@@ -69,12 +69,25 @@ def write_contact_sheet(drawn: Sequence[DrawnTile], path: str | Path, columns: i
         for line, (text, ink) in enumerate(lines):
             fitting = _cut(text, lambda part: font.getlength(part) <= width * factor)
             canvas.text((left, top + line * _LINE), fitting, fill=ink, font=font)
-        grey = image_module.fromarray(np.ascontiguousarray(shades[one.tile.codes][::-1]))
+        grey = image_module.fromarray(shades_of(one.tile.codes))
         sheet.paste(
             grey.resize((width * factor, height * factor), image_module.Resampling.NEAREST), (left, top + _TITLE)
         )
     with replacing(Path(path)) as partial:
         sheet.save(partial, format="PNG")
+
+
+def shades_of(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Codes as they are shown: from the dark side of the sky's noise to bright nebulae, upright.
+
+    Args:
+        codes: `uint8 (rows, columns)`, row 0 at the bottom, as astronomers have it.
+
+    Returns:
+        Grey shades, `uint8 (rows, columns)`, row 0 on top, as pictures have it.
+    """
+    shades = ((np.arange(256) - _BLACK) * (255 / (_WHITE - _BLACK))).clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(shades[codes][::-1])
 
 
 def _cut(text: str, fits: Callable[[str], bool]) -> str:

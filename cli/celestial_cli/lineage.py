@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,13 @@ from celestial_cli.terminal import json_option, print_json, print_table
 from celestial_edge.card import CARD_NAME, read_card
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.files import sha256_of
-from celestialkeras.training.run import open_run
+from celestialkeras.training.run import Run, open_run
 
 if TYPE_CHECKING:
     from celestialkeras.training.lineage import Accuracy, Ancestor, Standing
+
+COLUMNS = ("step", "made by", "validation %", "test %", "MB", "parameters", "GMAC", "p50 ms", "p90 ms", "note")
+"""What is told of each step."""
 
 _ABSENT = "-"
 
@@ -40,15 +43,21 @@ def lineage(run: Path | None, as_json: bool) -> None:
     Figures are those that `train`, `evaluate`, `quantize` and `bench` left behind; what was not measured is a dash.
     """
     found = open_run(run)
-    import_tensorflow("counting the work of models")
-    from celestialkeras.training.lineage import standing, trace
-
-    steps = [_Step(ancestor, standing(ancestor), _artifacts(ancestor)) for ancestor in trace(found)]
+    steps = _steps(found)
     if as_json:
         print_json({"run": str(found.folder), "steps": [step.to_json() for step in steps]})
         return
-    columns = ["step", "made by", "validation %", "test %", "MB", "parameters", "GMAC", "p50 ms", "p90 ms", "note"]
-    print_table(f"Lineage of {found.folder}", columns, [row for step in steps for row in step.rows()])
+    print_table(f"Lineage of {found.folder}", COLUMNS, _rows(steps))
+
+
+def lineage_rows(run: Run) -> list[list[str]]:
+    """What a run was made from and what each step takes and gives, as cells of `COLUMNS`.
+
+    Raises:
+        RunError: The run has no model yet, or a `derivation.json` cannot be read.
+        MissingExtraError: TensorFlow is not installed.
+    """
+    return _rows(_steps(run))
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,17 @@ class _Step:
             "figures": dict(one.derivation.figures) if one.derivation else {},
             "artifacts": [asdict(artifact) for artifact in self.artifacts],
         }
+
+
+def _steps(run: Run) -> list[_Step]:
+    import_tensorflow("counting the work of models")
+    from celestialkeras.training.lineage import standing, trace
+
+    return [_Step(ancestor, standing(ancestor), _artifacts(ancestor)) for ancestor in trace(run)]
+
+
+def _rows(steps: Sequence[_Step]) -> list[list[str]]:
+    return [row for step in steps for row in step.rows()]
 
 
 def _artifacts(ancestor: Ancestor) -> list[_ArtifactFigures]:
