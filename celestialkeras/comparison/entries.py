@@ -136,11 +136,12 @@ def parse_settings(text: str, known: Collection[str] = TRAINING_SETTINGS, accept
             raise RunError(f"no setting `{name}`{hint}{accepted}. Received: {part.strip()}")
         if name in found:
             raise RunError(f"`{name}` is set twice. Received: {text!r}")
-        found[name] = _value(value.strip())
+        found[name] = read_value(value.strip())
     return found
 
 
-def _value(text: str) -> bool | int | float | str:
+def read_value(text: str) -> bool | int | float | str:
+    """A setting's value as it is typed: whole numbers, numbers, `true` and `false` as such, all else as text."""
     if text in ("true", "false"):
         return text == "true"
     for kind in (int, float):

@@ -121,9 +121,9 @@ def comparison_to_markdown(comparison: Comparison) -> str:
     """The table, the pairs and how they were made."""
     columns = ("entry", "seed", *ACCURACY_COLUMNS, *COST_COLUMNS)
     lines = tuple((*_who(row), *_accuracy_cells(row), *_cost_cells(row)) for row in comparison.rows)
-    parts = [_markdown(Table(columns, lines))]
+    parts = [markdown_table(Table(columns, lines))]
     if comparison.pairs:
-        parts.append(_markdown(pair_table(comparison)))
+        parts.append(markdown_table(pair_table(comparison)))
     parts.append("".join(f"* {note}\n" for note in notes(comparison)))
     return "\n".join(parts)
 
@@ -195,7 +195,8 @@ def _number(value: float | None, form: str) -> str:
     return ABSENT if value is None else form.format(value)
 
 
-def _markdown(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """A table in GitHub's Markdown, a line a row."""
     lines = [table.columns, ("---",) * len(table.columns), *table.lines]
     return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |\n" for line in lines)
 
@@ -217,12 +218,13 @@ def _row_to_json(row: Row) -> dict[str, Any]:
 def _accuracy_to_json(accuracy: Accuracy | None) -> dict[str, Any]:
     return {
         **{name: getattr(accuracy, name, None) for name in ("value", "frames", "objects")},
-        "over_objects": _interval_to_json(accuracy.object_interval if accuracy else None),
-        "over_frames": _interval_to_json(accuracy.frame_interval if accuracy else None),
+        "over_objects": interval_to_json(accuracy.object_interval if accuracy else None),
+        "over_frames": interval_to_json(accuracy.frame_interval if accuracy else None),
     }
 
 
-def _interval_to_json(interval: Interval | None) -> dict[str, float | None]:
+def interval_to_json(interval: Interval | None) -> dict[str, float | None]:
+    """The ends of an interval; None of one that cannot be had."""
     return {"low": interval.low if interval else None, "high": interval.high if interval else None}
 
 
@@ -231,8 +233,8 @@ def _pair_to_json(pair: Pair) -> dict[str, Any]:
     return {
         **{name: getattr(pair, name) for name in ("name", "reference", "frames", "difference", "p_value")},
         "seeds": None if pair.seeds is None else list(pair.seeds),
-        "over_objects": _interval_to_json(pair.object_interval),
-        "over_frames": _interval_to_json(compared.interval if compared else None),
+        "over_objects": interval_to_json(pair.object_interval),
+        "over_frames": interval_to_json(compared.interval if compared else None),
         "alone_right": compared.only_a if compared else None,
         "reference_alone_right": compared.only_b if compared else None,
         "differing": [

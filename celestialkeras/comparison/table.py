@@ -151,7 +151,7 @@ def tabulate(
     for trial in plan.trials():
         trials[trial.entry.name].append(trial)
     reference = reference_of(plan, against)
-    rows = _rule_rows(plan, resampling)
+    rows = rule_rows(plan, resampling)
     for entry in plan.entries:
         done = [results[trial.key] for trial in trials[entry.name] if trial.key in results]
         if len(trials[entry.name]) > 1 and len(done) == len(trials[entry.name]):
@@ -169,7 +169,16 @@ def tabulate(
     return Comparison(plan, tuple(rows), tuple(pairs), resampling)
 
 
-def _rule_rows(plan: Plan, resampling: Resampling) -> list[Row]:
+def rule_rows(plan: Plan, resampling: Resampling) -> list[Row]:
+    """What each rule without pixels, fitted on the training side, gets right of the test frames.
+
+    Args:
+        plan: Of the comparison.
+        resampling: How objects are drawn.
+
+    Raises:
+        DatasetError: The data set is no longer the one of the plan.
+    """
     clear, blurry = open_sides(plan)
     fitted = [record.observation for record in clear.records("train")]
     on_clear = _answers(fitted, clear)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import DatasetError
 from celestialkeras.lcid.dataset import LcidDataset
+from celestialkeras.lcid.mixture import Mixture
 from celestialkeras.lcid.variants import Size, resized_shape
 
 # Frames decoded ahead of the model, at most; at full resolution each is 8 MB of codes and 34 MB of float32.
@@ -49,7 +50,7 @@ def epoch_order(
 
 
 def batches(
-    dataset: LcidDataset,
+    dataset: LcidDataset | Mixture,
     split: str,
     *,
     size: Size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,15 @@ from keras import layers
 
 from celestialkeras.errors import ModelError
 from celestialkeras.models.head import check_head, classifier
+from celestialkeras.models.padding import SAME, VALID, Window, check_padding, smallest_side
 from celestialkeras.models.registry import FULL_INPUT_SHAPE, InputRule, register
 from celestialkeras.models.width import check_width, scaled
 
 STEM_KERNEL = 8
 """Side of the stem's kernel, pixels: at stride 8 the patches tile the frame, at 4 and 2 they overlap."""
+
+LARGEST_STEM_KERNEL = 16
+"""Largest side that it can be given."""
 
 STEM_FILTERS = 32
 """Output channels of the stem."""
@@ -46,6 +51,15 @@ STAGES = (
 )
 """What follows the stem."""
 
+ATTENTIONS = ("none", "squeeze_excite")
+"""What can stand behind each stage."""
+
+SQUEEZED = 8
+"""How many channels become one where attention is squeezed; Hu et al. have 16, of wider layers."""
+
+FEWEST_SQUEEZED = 4
+"""Fewest channels that attention is squeezed to: a narrower layer may give zeros alone, of which int8 has no scale."""
+
 POOLED_UNITS = 64
 """Units of the dense layer behind each of the two global poolings."""
 
@@ -67,6 +81,10 @@ def celestialnet_edge(
     width: float = 1.0,
     classes: int = 2,
     stem_stride: int = 8,
+    stem_kernel: int = STEM_KERNEL,
+    padding: str = SAME,
+    attention: str = ATTENTIONS[0],
+    dilation: int = 1,
 ) -> keras.Model:
     """Builds CelestialNet-Edge: 0.73 M parameters, and 5.95 GMAC on a whole frame.
 
@@ -80,25 +98,45 @@ def celestialnet_edge(
         classes: Number of classes.
         stem_stride: 2, 4 or 8. At 8 a frame binned by 4 costs 0.37 GMAC, at 4 four times as much; on the simulated
             demo the two told unseen objects equally well.
+        stem_kernel: Side of the stem's kernel, 2 to 16 pixels. Below the stride it skips pixels.
+        padding: Of all convolutions: `same` or `valid`, which takes sides of at least 360 pixels at stride 8.
+        attention: `none`, or `squeeze_excite` behind each stage: every channel is weighed by what two small layers make
+            of the means of all (Hu, Shen and Sun 2018, CVPR, 7132; arXiv:1709.01507).
+        dilation: Pixels from one place of the kernel to the next in the second convolution of each stage that has two;
+            1 leaves no gaps (Yu and Koltun 2016, ICLR; arXiv:1511.07122).
 
     Returns:
         A functional model: `float32 (n, height, width, 1)` in [0, 1] to `float32 (n, classes)` probabilities.
 
     Raises:
-        ModelError: The input shape, the width, the number of classes or the stride is refused.
+        ModelError: The input shape or one of the options is refused.
     """
     RULE.check(input_shape)
     check_width(width)
     check_head(classes)
     if stem_stride not in STEM_STRIDES:
         raise ModelError(f"`stem_stride` must be 2, 4 or 8. Received: stem_stride={stem_stride}")
+    if not 2 <= stem_kernel <= LARGEST_STEM_KERNEL:
+        raise ModelError(
+            f"`stem_kernel` must be 2 to {LARGEST_STEM_KERNEL} pixels. Received: stem_kernel={stem_kernel}"
+        )
+    check_padding(padding)
+    if attention not in ATTENTIONS:
+        raise ModelError(f"`attention` must be one of {', '.join(ATTENTIONS)}. Received: attention={attention!r}")
+    if dilation < 1:
+        raise ModelError(f"`dilation` must be at least 1. Received: dilation={dilation}")
+    stem = _Convolution("stem", scaled(STEM_FILTERS, width), stem_kernel, stem_stride, padding)
+    stages = [[*_convolutions(number, width, padding, dilation)] for number in range(1, len(STAGES) + 1)]
+    if padding == VALID:
+        _check_sides(input_shape, [stem, *(one for stage in stages for one in stage)])
 
     inputs = keras.Input(input_shape, name="frame")
-    x = _convolution(inputs, "stem", scaled(STEM_FILTERS, width), STEM_KERNEL, stem_stride)
-    for number, stage in enumerate(STAGES, start=1):
-        for j in range(1, stage.convolutions + 1):
-            stride = stage.stride if j == 1 else 1
-            x = _convolution(x, f"stage{number}_{j}", scaled(stage.filters, width), 3, stride)
+    x = _convolved(inputs, stem)
+    for number, stage in enumerate(stages, start=1):
+        for convolution in stage:
+            x = _convolved(x, convolution)
+        if attention == "squeeze_excite":
+            x = _weighed(x, f"stage{number}")
     # Maxima are four to five times larger than means. An int8 concatenation has one scale, which would leave the means
     # the fewest codes: a dense layer of its own brings each to a range of its own choosing first.
     units = scaled(POOLED_UNITS, width)
@@ -110,8 +148,57 @@ def celestialnet_edge(
     return classifier(inputs, x, classes, "celestialnet_edge")
 
 
-def _convolution(x: Any, name: str, filters: int, kernel: int, stride: int) -> Any:
-    x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=f"{name}_conv")(x)
+@dataclass(frozen=True)
+class _Convolution:
+    """A convolution of square kernels, followed by batch normalisation and ReLU."""
+
+    name: str
+    filters: int
+    kernel: int
+    stride: int
+    padding: str
+    dilation: int = 1
+
+
+def _convolutions(number: int, width: float, padding: str, dilation: int) -> Iterator[_Convolution]:
+    """Those of a stage, counted from 1."""
+    stage = STAGES[number - 1]
+    filters = scaled(stage.filters, width)
+    for j in range(1, stage.convolutions + 1):
+        stride, gaps = (stage.stride, 1) if j == 1 else (1, dilation)
+        yield _Convolution(f"stage{number}_{j}", filters, 3, stride, padding, gaps)
+
+
+def _convolved(x: Any, one: _Convolution) -> Any:
+    x = layers.Conv2D(
+        one.filters,
+        one.kernel,
+        one.stride,
+        padding=one.padding,
+        dilation_rate=one.dilation,
+        use_bias=False,
+        name=f"{one.name}_conv",
+    )(x)
     # A run on 150 frames has some 20 steps an epoch: at Keras' 0.99 the averages would lag behind by five epochs.
-    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
+    x = layers.BatchNormalization(momentum=0.9, name=f"{one.name}_bn")(x)
+    return layers.ReLU(name=f"{one.name}_relu")(x)
+
+
+def _weighed(x: Any, name: str) -> Any:
+    """Squeeze and excitation. Convolutions of 1x1 rather than dense layers: filters can then be pruned through it."""
+    filters = x.shape[-1]
+    gate = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
+    gate = layers.Conv2D(max(FEWEST_SQUEEZED, filters // SQUEEZED), 1, activation="relu", name=f"{name}_reduce")(gate)
+    gate = layers.Conv2D(filters, 1, name=f"{name}_expand")(gate)
+    gate = layers.Activation("sigmoid", name=f"{name}_gate")(gate)
+    return layers.Multiply(name=f"{name}_weighed")([x, gate])
+
+
+def _check_sides(input_shape: tuple[int, int, int], convolutions: list[_Convolution]) -> None:
+    """Refuses frames of which unpadded convolutions leave nothing."""
+    windows = [Window((one.kernel - 1) * one.dilation + 1, one.stride) for one in convolutions]
+    if min(input_shape[:2]) < (smallest := smallest_side(windows)):
+        raise ModelError(
+            f"`input_shape` must have sides of at least {smallest} pixels with these unpadded convolutions; larger"
+            f" frames, or padding='same'. Received: input_shape={input_shape}"
+        )

@@ -11,6 +11,7 @@ import tensorflow as tf
 from celestialkeras.errors import DatasetError
 from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.degradations import parse_degradation
+from celestialkeras.lcid.mixture import Mixture
 from celestialkeras.lcid.pipeline import batches, epoch_order
 from celestialkeras.training.options import TrainOptions
 from celestialkeras.training.schedule import steps_an_epoch
@@ -33,7 +34,9 @@ class Feed:
 
     def __init__(self, dataset: LcidDataset, options: TrainOptions, taught: SoftTargets | None) -> None:
         degraded = bool(options.degrade)
-        self._dataset = dataset.degraded(parse_degradation(options.degrade), options.seed) if degraded else dataset
+        self._clear = dataset
+        # Made once: it keeps the frames that it has degraded.
+        self._worse = dataset.degraded(parse_degradation(options.degrade), options.seed) if degraded else dataset
         self._options = options
         self._taught = taught
         self.train_frames = len(dataset.records("train"))
@@ -43,7 +46,7 @@ class Feed:
     def training(self, epoch: int) -> Iterator[tuple[Any, ...]]:
         """Batches as `Steps.train` takes them, a function of (seed, epoch)."""
         seed, size, augment = (self._options.seed, epoch), self._options.batch_size, self._options.augment
-        found = self._batches("train", shuffle_seed=seed, augment=augment)
+        found = self._batches("train", epoch, shuffle_seed=seed, augment=augment)
         if self._taught is not None:
             logits = self._taught.of(*epoch_order(self.train_frames, seed, augment))
             parts = (logits[start : start + size] for start in range(0, len(logits), size))
@@ -52,12 +55,16 @@ class Feed:
 
     def validation(self) -> Iterator[tuple[Any, ...]]:
         """Batches as `Steps.validate` takes them."""
-        return self._batches("validation")
+        # Those of no epoch: losses of different epochs compare.
+        return self._batches("validation", 0)
 
-    def _batches(self, split: str, **order: Any) -> Iterator[tuple[Any, ...]]:
+    def _batches(self, split: str, epoch: int, **order: Any) -> Iterator[tuple[Any, ...]]:
         options = self._options
+        dataset: LcidDataset | Mixture = self._worse
+        if options.degrade_share < 1:
+            dataset = Mixture(self._clear, self._worse, options.degrade_share, (options.seed, epoch))
         try:
-            yield from batches(self._dataset, split, size=options.reading_size, batch_size=options.batch_size, **order)
+            yield from batches(dataset, split, size=options.reading_size, batch_size=options.batch_size, **order)
         except tf.errors.UnknownError as error:
             # What the reader raises in TensorFlow's threads comes out as text, a traceback after its first line.
             _, found, message = error.message.partition(f"{DatasetError.__name__}: ")

@@ -127,7 +127,9 @@ class _Trainer:
             # Gradients of half precision underflow unless the loss is scaled up.
             self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
         distillation = taught.distillation if taught else None
-        self._compiled = Steps(self._model, self._optimizer, self._weights, distillation, options.stem_strips)
+        self._compiled = Steps(
+            self._model, self._optimizer, self._weights, distillation, options.stem_strips, options.label_loss
+        )
         # A saved model computes in float32 whatever it was trained in: exporting and evaluating start from there.
         self._saved_model = self._model if options.precision == "float32" else self._build()
         self._state = restore_checkpoint(run.checkpoints, self._variables())
@@ -157,10 +159,11 @@ class _Trainer:
         )
 
     def outcome(self) -> Outcome:
+        last = self._options.keep_last
         return Outcome(
             epochs=self._state.epoch,
-            best_epoch=self._state.best_epoch,
-            best_validation_loss=self._state.best_loss,
+            best_epoch=self._state.epoch if last else self._state.best_epoch,
+            best_validation_loss=self._state.rows[-1].validation_loss if last else self._state.best_loss,
             ended_by=self._ended_by(),
         )
 
@@ -183,7 +186,7 @@ class _Trainer:
         )
         best = self._is_best(row)
         # The model goes first: should the checkpoint then fail, this epoch is done again and writes the same model.
-        if best:
+        if best or self._options.keep_last:
             self._save_model()
         self._state = TrainingState(
             rows=(*self._state.rows, row),

@@ -44,7 +44,7 @@ class Outcome:
     Attributes:
         epochs: Finished epochs.
         best_epoch: The epoch whose weights `model.keras` holds: the one with the lowest validation loss, or the last
-            one where there are no validation frames.
+            one where there are no validation frames or the run was asked to keep it.
         best_validation_loss: Its validation loss; None without validation frames.
         ended_by: What ended the run: `epochs` (all were done), `patience` or `minutes`.
     """
@@ -68,7 +68,7 @@ class Observer(Protocol):
         """After each step: epoch and step counted from 1, and the sums over the epoch so far."""
 
     def epoch(self, row: EpochRow, best: bool) -> None:
-        """After each epoch, its checkpoint written; `best` when its weights are now in `model.keras`."""
+        """After each epoch, its checkpoint written; `best` when its validation loss is the lowest so far."""
 
 
 class Silent:

@@ -16,6 +16,7 @@ from celestialkeras.errors import RunError
 from celestialkeras.lcid.degradations import parse_degradation
 from celestialkeras.lcid.variants import Size, resized_shape
 from celestialkeras.models.registry import get_model
+from celestialkeras.training.loss import LabelLoss
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -53,9 +54,13 @@ class TrainOptions:
         seed: Of the first weights, the order of frames and their augmentation.
         precision: One of `PRECISIONS`.
         augment: Whether frames are flipped about their axes.
-        degrade: What is done to all frames, training and validation, such as `psf:3`; empty for nothing.
+        degrade: What is done to frames, training and validation, such as `psf:3`; empty for nothing.
+        degrade_share: Of the frames to which it is done; below 1, which ones is drawn anew for every epoch.
         stem_strips: In how many strips of rows the network's first blocks are computed, for less memory and the same
             result but for rounding; 0 for whole maps.
+        focal_gamma: Exponent of the focal loss; 0 for cross-entropy, as in validation.
+        label_smoothing: Share of a label that is spread over both classes; 0 for none, as in validation.
+        keep_last: Whether the weights of the last epoch are kept, and not those of the lowest validation loss.
 
     Raises:
         DatasetError: There is no such degradation.
@@ -76,7 +81,11 @@ class TrainOptions:
     precision: str = PRECISIONS[0]
     augment: bool = True
     degrade: str = ""
+    degrade_share: float = 1.0
     stem_strips: int = 0
+    focal_gamma: float = 0.0
+    label_smoothing: float = 0.0
+    keep_last: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, Path):
@@ -102,12 +111,20 @@ class TrainOptions:
             self._check_whole("size", 1)
         if self.precision not in PRECISIONS:
             raise self._refusal("precision", f"one of {', '.join(PRECISIONS)}")
-        if not isinstance(self.augment, bool):
-            raise self._refusal("augment", "true or false")
+        for flag in ("augment", "keep_last"):
+            if not isinstance(getattr(self, flag), bool):
+                raise self._refusal(flag, "true or false")
         if not isinstance(self.degrade, str):
             raise self._refusal("degrade", "a text such as 'psf:3', empty for none")
         if self.degrade:
             parse_degradation(self.degrade)
+        share = self.degrade_share
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
+            raise self._refusal("degrade_share", "a number above 0 and at most 1")
+        if share < 1 and not self.degrade:
+            raise self._refusal("degrade_share", "1 where `degrade` does nothing")
+        # Refuses losses that there are not.
+        _ = self.label_loss
         if not isinstance(self.model, str):
             raise self._refusal("model", "the name of a model; `celestial models` lists them")
         if not isinstance(self.model_options, Mapping) or not all(
@@ -125,6 +142,15 @@ class TrainOptions:
             return 1
         rows, columns = self.size.split("x")
         return int(rows), int(columns)
+
+    @property
+    def label_loss(self) -> LabelLoss:
+        """The loss against the labels in training.
+
+        Raises:
+            RunError: `focal_gamma` or `label_smoothing` is out of its range, or both are given.
+        """
+        return LabelLoss(self.focal_gamma, self.label_smoothing)
 
     def input_shape(self, frame_shape: tuple[int, int]) -> tuple[int, int, int]:
         """`(height, width, 1)` of the network's input.

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from celestialkeras.lcid.manifest import LABELS
+from celestialkeras.training.loss import LabelLoss
 from celestialkeras.training.strip_stem import StripNetwork
 from celestialkeras.training.teacher import Distillation
 
@@ -58,6 +59,7 @@ class Steps:
         distillation: How a teacher's logits count; `train` then takes them, `float32 (n, 2)`, after the labels.
             Validation asks for the labels alone, so that its loss compares with that of any other run.
         stem_strips: In how many strips of rows the first blocks are computed; 0 for whole maps.
+        label_loss: The loss against the labels in training. Validation has plain cross-entropy, likewise.
 
     Raises:
         ModelError: There are to be strips, and the model does not begin with blocks that can be computed so.
@@ -70,6 +72,7 @@ class Steps:
         class_weights: tuple[float, ...],
         distillation: Distillation | None = None,
         stem_strips: int = 0,
+        label_loss: LabelLoss | None = None,
     ) -> None:
         # The loss is taken from the logits: through the softmax, a confident mistake would have no gradient left.
         self._network = keras.Model(model.input, model.get_layer("logits").output)
@@ -79,6 +82,7 @@ class Steps:
         optimizer.build(self._network.trainable_variables)
         self._class_weights = tf.constant(class_weights, tf.float32)
         self._distillation = distillation
+        self._label_loss = label_loss or LabelLoss()
         # An open batch size: the smaller last batch of an epoch would otherwise be compiled anew.
         batch = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int32)]
         teacher = [tf.TensorSpec((None, len(LABELS)), tf.float32)] if distillation else []
@@ -89,7 +93,7 @@ class Steps:
         weights = self._network.trainable_variables
         with tf.GradientTape() as tape:
             logits = self._logits(frames, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            losses = self._label_loss.losses(labels, logits)
             if self._distillation is not None:
                 losses = self._distillation.losses(losses, logits, teacher_logits)
             losses, sums = self._sums(losses, logits, labels)

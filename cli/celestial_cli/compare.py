@@ -72,7 +72,7 @@ def _seeds(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 @click.option(
     "--degrade",
     metavar="KIND:LEVEL|none",
-    help=f"What makes the test frames the blurry ones: psf, jitter or exposure, levels 1 to 5.  [default: {_BLUR}]",
+    help=f"What makes the test frames the blurry ones, as of `celestial robustness`, level 1 to 5.  [default: {_BLUR}]",
 )
 @click.option(
     "--blurry-data", type=click.Path(path_type=Path), help="Data set whose test side is the blurry one instead."
@@ -113,7 +113,7 @@ def compare(
     reference_of(plan, against)
     folder = begin_comparison(plan, name)
     say(f"comparison {folder.folder}")
-    failures = conduct(plan, folder, lambda path, data: open_subject(path, data, plan.threads), _Progress())
+    failures = conduct(plan, folder, lambda path, data: open_subject(path, data, plan.threads), ComparisonProgress())
     found = tabulate(plan, read_results(plan, folder), failures, against)
     held = write_comparison(found, folder, describe_machine())
     if as_json:
@@ -228,26 +228,31 @@ def open_subject(path: Path, dataset: LcidDataset, threads: int) -> Subject:
     )
 
 
-class _Progress:
+class ComparisonProgress:
     """Says on stderr how a comparison goes; an `Observer`."""
 
     def __init__(self) -> None:
         self._epochs = 0
 
     def training(self, trial: Trial, run: Run) -> None:
+        """Says which training begins or goes on."""
         self._epochs = trial.options().epochs
         say(f"training {trial.entry.name}, seed {trial.seed}; run {run.folder}")
 
     def epoch(self, row: EpochRow, best: bool) -> None:
+        """Prints the epoch's line."""
         say(f"  {epoch_line(row, self._epochs, best)}")
 
     def judging(self, trial: Trial) -> None:
+        """Says whose turn it is."""
         say(f"judging {trial.entry.name}")
 
     def judged(self, trial: Trial, result: Result) -> None:
+        """Says what it got right."""
         say(f"  {int(result.clear.correct.sum())} of {len(result.clear)} clear test frames right")
 
     def failed(self, trial: Trial, error: CelestialError) -> None:
+        """Says why not."""
         say(f"  not done: {error}")
 
 

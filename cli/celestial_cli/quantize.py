@@ -12,6 +12,7 @@ from celestial_cli.fine_tuning import Parent, open_parent
 from celestial_cli.locate import artifacts_folder, find_model, open_data
 from celestial_cli.terminal import command_line, json_option, print_json, print_table, say, threads_option
 from celestial_edge.recipes import LAYOUTS, RECIPES, STATIC_INT8, WHOLE
+from celestialkeras.backend import import_tensorflow
 
 if TYPE_CHECKING:
     from celestial_edge.compress.quantize import QuantizeResult
@@ -93,6 +94,8 @@ def quantize(
         source = run.model
     else:
         source, run = find_model(model)
+    # Before anything imports it in its own way, with all that it has to say.
+    import_tensorflow("quantizing a model")
     from celestial_edge.compress.quantize import QuantizeOptions, make_artifacts
 
     dataset = open_data(data, run, source)

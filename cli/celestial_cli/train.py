@@ -35,6 +35,7 @@ def train(
     as_json: bool,
     width: float | None,
     weights: str | None,
+    network: dict[str, bool | int | float | str],
     **given: Any,
 ) -> None:
     """Train a network to runs/NAME and point runs/latest at it.
@@ -43,13 +44,14 @@ def train(
     """
     import_tensorflow("training")
     from celestialkeras.models.cost import registered_cost
+    from celestialkeras.training.calibration import calibrate_run
     from celestialkeras.training.loop import start_run
     from celestialkeras.training.loop import train as run_training
     from celestialkeras.training.run import check_new_run, open_run, point_latest
 
     asked = {key: value for key, value in given.items() if value is not None}
-    if network := model_options(width, weights):
-        asked["model_options"] = network
+    if given_options := model_options(width, weights, network):
+        asked["model_options"] = given_options
     if resume is not None:
         if asked or config or name:
             raise click.UsageError("--resume takes everything from the run; give no other options with it")
@@ -65,7 +67,7 @@ def train(
         run = start_run(options, name=name)
     with TrainingProgress() as progress:
         outcome = run_training(run, progress)
-    show_outcome(run, outcome, as_json)
+    show_outcome(run, outcome, calibrate_run(run), as_json)
 
 
 def _options(config: Path | None, asked: dict[str, Any]) -> TrainOptions:

@@ -33,11 +33,38 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     return value if value in (None, "fresh", "imagenet") else str(Path(value).resolve())
 
 
-def model_options(width: float | None, weights: str | None) -> dict[str, float | str]:
+def _network_options(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, bool | int | float | str]:
+    if not values:
+        return {}
+    # It imports Keras, which help and slips of the pen need not wait for.
+    from celestialkeras.comparison.entries import read_value
+
+    found = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise click.BadParameter(f"must be written NAME=VALUE, such as stem_stride=4. Received: {text!r}")
+        found[name.strip().replace("-", "_")] = read_value(value.strip())
+    return found
+
+
+def model_options(
+    width: float | None, weights: str | None, network: dict[str, bool | int | float | str]
+) -> dict[str, bool | int | float | str]:
     """Those of these options that are the network's, without those that are not given."""
     given = {"width": width, "weights": weights}
-    return {name: value for name, value in given.items() if value is not None}
+    return {**{name: value for name, value in given.items() if value is not None}, **network}
 
+
+size_option = click.option(
+    "--size",
+    callback=_size,
+    metavar="full|N|ROWSxCOLUMNS",
+    help="full, the binning (4 for 512 x 1024 pixels), or any smaller size such as 500x1000.  [default: 4]",
+)
+"""At which size frames are read."""
 
 _OPTIONS = (
     click.option("--width", type=float, help="Factor on the network's filters.  [default: 1]"),
@@ -46,6 +73,14 @@ _OPTIONS = (
         callback=_weights,
         metavar="imagenet|FILE",
         help="What a baseline starts from: imagenet, a .keras model or an .h5 file.  [default: fresh]",
+    ),
+    click.option(
+        "--option",
+        "network",
+        multiple=True,
+        callback=_network_options,
+        metavar="NAME=VALUE",
+        help="Another option of the network, such as padding=valid; may be given again.",
     ),
     click.option(
         "--epochs", type=click.IntRange(1), help="Passes over the training frames.  [default: 20, as in the paper]"
@@ -58,15 +93,23 @@ _OPTIONS = (
     click.option(
         "--minutes", type=click.FloatRange(0), help="Begin no epoch that would end later; 0: no limit.  [default: 0]"
     ),
-    click.option(
-        "--size",
-        callback=_size,
-        metavar="full|N|ROWSxCOLUMNS",
-        help="full, the binning (4 for 512 x 1024 pixels), or any smaller size such as 500x1000.  [default: 4]",
-    ),
+    size_option,
     click.option("--seed", type=click.IntRange(0), help="Of weights, order and flips.  [default: 0]"),
+    click.option("--augment/--no-augment", default=None, help="Flip frames about their axes.  [default: flip]"),
     click.option(
         "--degrade", metavar="KIND:LEVEL", help="Train on worse frames, such as psf:3.  [default: as they are]"
+    ),
+    click.option(
+        "--degrade-share", type=float, help="Of the frames that are worse, drawn anew each epoch.  [default: 1, all]"
+    ),
+    click.option("--focal-gamma", type=float, help="Exponent of the focal loss.  [default: 0, cross-entropy]"),
+    click.option(
+        "--label-smoothing", type=float, help="Share of a label that is spread over both classes.  [default: 0]"
+    ),
+    click.option(
+        "--keep-last/--keep-best",
+        default=None,
+        help="Keep the weights of the last epoch, or of the lowest validation loss.  [default: of the lowest]",
     ),
     click.option(
         "--stem-strips",

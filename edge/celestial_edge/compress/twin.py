@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "GlobalAveragePooling2D": _GLOBAL_POOLING,
     "GlobalMaxPooling2D": _GLOBAL_POOLING,
     "MaxPooling2D": _POOLING,
+    "Multiply": (),
     "ReLU": ("max_value", "negative_slope", "threshold"),
     "Reshape": ("target_shape",),
     "Softmax": ("axis",),

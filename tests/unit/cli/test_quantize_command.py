@@ -53,15 +53,20 @@ def test_a_recipe_is_made_beside_float32_and_reported(run: Run) -> None:
     assert found["artifact"] == "runs/parent/artifacts/float16"
     assert found["gate"]["overruled"] is False
     assert found["gate"]["figures"]["agreement"]["value"] == 1.0
+    assert set(found["calibration"]) == {"float32", "float16"}
+    assert found["calibration"]["float16"]["reason"] == "6 validation frames are fewer than 30"
     assert {"calibration_error_a", "calibration_error_b", "brier_a", "log_loss_b"} <= set(found["gate"]["figures"])
     assert sorted(path.name for path in (run.folder / "artifacts").iterdir()) == ["float16", "float32"]
     assert read_card(found["artifact"]).recipe == "float16"
 
 
 def test_the_table_names_every_figure_of_the_gate(run: Run) -> None:
-    printed = invoke("--int8", "--calibration-frames", "2").stdout
+    done = invoke("--int8", "--calibration-frames", "2", "--abstain", "0.8")
+    printed = done.stdout
     for words in ("accuracy in static_wi8_ai8", "drop", "agreement", "calibration error", "Brier score", "log loss"):
         assert words in printed
+    assert "static_wi8_ai8 stays at temperature 1: 6 validation frames are fewer than 30" in done.stderr
+    assert read_card(run.folder / "artifacts" / "static_wi8_ai8").abstain == 0.8
     assert "not judged" in printed
 
 

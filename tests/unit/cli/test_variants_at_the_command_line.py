@@ -55,9 +55,10 @@ def test_evaluation_of_degraded_frames_at_an_odd_size(
     dataset = open_dataset(data)
     assert plain["data_sha256"] == dataset.digest
     assert worse["data_sha256"] == dataset.degraded(parse_degradation("psf:3")).digest
-    names = sorted(path.name for path in tmp_path.glob("evaluation-*"))
+    names = {path.name for path in tmp_path.glob("evaluation-*")}
     stems = ("evaluation-test-psf-3", "evaluation-test")
-    assert names == [f"{stem}.{end}" for stem in stems for end in ("csv", "json", "png")]
+    figures = [f"-{what}.{end}" for what in ("curves", "slices") for end in ("png", "svg")]
+    assert names == {f"{stem}{end}" for stem in stems for end in (".csv", ".json", ".png", *figures)}
     first, second = ((tmp_path / f"{stem}.csv").read_text() for stem in stems)
     assert first != second
     again = result(evaluate, model, "--data", data, "--degrade", "psf:3", "--to", tmp_path / "again")

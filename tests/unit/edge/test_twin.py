@@ -37,6 +37,7 @@ def every_kind(layers: Any, x: Any) -> Any:
     x = layers.Cropping2D(((1, 0), (0, 1)), name="cropped")(x)
     y = layers.AveragePooling2D((1, 2), 1, padding="same", name="average")(x)
     x = layers.Activation("sigmoid", name="sigmoid")(layers.Add(name="sum")([x, y]))
+    x = layers.Multiply(name="product")([x, layers.GlobalAveragePooling2D(keepdims=True, name="gate")(x)])
     rows = layers.Dense(3, activation="relu", name="rows")(layers.Flatten(name="rows_flat")(x))
     plane = layers.Reshape((-1, 8), name="plane")(x)
     pooled = [layers.GlobalAveragePooling2D(name="mean")(x), layers.GlobalMaxPooling2D(name="peak")(x)]

@@ -52,6 +52,10 @@ def test_size_may_be_rows_and_columns():
         ("seed", 2**32, "a whole number of at least 0 and at most 4294967295"),
         ("precision", "float16", "one of float32, mixed_bfloat16, mixed_float16"),
         ("augment", 1, "true or false"),
+        ("keep_last", 0, "true or false"),
+        ("degrade_share", 0, "a number above 0 and at most 1"),
+        ("degrade_share", 1.5, "a number above 0 and at most 1"),
+        ("degrade_share", 0.5, "1 where `degrade` does nothing"),
         ("degrade", 3, "a text such as 'psf:3', empty for none"),
         ("model_options", {"width": None}, "a table of numbers, texts, true and false"),
         ("model_options", 3, "a table of numbers, texts, true and false"),
@@ -80,6 +84,10 @@ def test_toml_comes_back_alike(tmp_path):
         seed=7,
         augment=False,
         stem_strips=16,
+        degrade="psf:3",
+        degrade_share=0.5,
+        label_smoothing=0.1,
+        keep_last=True,
     )
     (tmp_path / "config.toml").write_text(options.to_toml(), encoding="utf-8")
     assert load_options(tmp_path / "config.toml") == options
