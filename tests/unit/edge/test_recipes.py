@@ -138,8 +138,8 @@ def test_a_code_is_128_steps_of_an_int16_input(artifacts: dict[str, Path]) -> No
     classifier = Classifier(artifacts["static_wi8_ai16"])
     assert classifier._chain.input["quantization"] == (pytest.approx(1 / 32640, rel=1e-6), 0)
     codes = np.arange(SHAPE[0] * SHAPE[1]).reshape(SHAPE).astype(np.uint8)
-    classifier._set_codes(codes)
-    stored = np.array(classifier._input_view())
+    classifier._chain.put(codes)
+    stored = np.array(classifier._chain.frame()[:, :, 0])
     assert stored.dtype == np.int16
     np.testing.assert_array_equal(stored, codes.astype(np.int32) * 128)
     assert classifier.logit_step > 0

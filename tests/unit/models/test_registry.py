@@ -26,7 +26,7 @@ def test_entry_tells_source_options_and_rule():
     entry = get_model("hr_celestialnet")
     assert entry.name == "hr_celestialnet"
     assert "MNRAS 527, 11935" in entry.source
-    assert entry.options == {"width": 1.0, "classes": 2}
+    assert entry.options == {"width": 1.0, "classes": 2, "stem_kernel": 7, "padding": "valid"}
     assert entry.rule.minimum_side == 1322
 
 
