@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,12 +71,9 @@ def roc_curve(predictions: Predictions, draws: ObjectDraws) -> RocCurve | None:
     Raises:
         MissingExtraError: scikit-learn is not installed.
     """
-    try:
-        from sklearn import metrics
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", "Drawing curves") from error
-    positive = predictions.labels == 1
-    if positive.all() or not positive.any():
+    metrics = _metrics()
+    positive = _frames_of(predictions, 1)
+    if positive is None:
         return None
     false, true, _ = metrics.roc_curve(positive, predictions.margins)
     area = float(metrics.roc_auc_score(positive, predictions.margins))
@@ -97,12 +94,9 @@ def precision_recall_curve(predictions: Predictions, code: int, draws: ObjectDra
     Raises:
         MissingExtraError: scikit-learn is not installed.
     """
-    try:
-        from sklearn import metrics
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", "Drawing curves") from error
-    positive = predictions.labels == code
-    if positive.all() or not positive.any():
+    metrics = _metrics()
+    positive = _frames_of(predictions, code)
+    if positive is None:
         return None
     scores = predictions.margins if code == 1 else -predictions.margins
     precision, recall, _ = metrics.precision_recall_curve(positive, scores)
@@ -151,3 +145,17 @@ def _average_precisions(positives: NDArray[np.float64], negatives: NDArray[np.fl
     # Scores above the highest that was drawn call nothing.
     precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
     return np.asarray((precision * positives).sum(axis=1) / positives.sum(axis=1))
+
+
+def _metrics() -> Any:
+    try:
+        from sklearn import metrics
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("train", "Drawing curves") from error
+    return metrics
+
+
+def _frames_of(predictions: Predictions, code: int) -> NDArray[np.bool_] | None:
+    """Which frames are of a class; None where there are only such or none."""
+    positive = np.asarray(predictions.labels == code)
+    return None if positive.all() or not positive.any() else positive
