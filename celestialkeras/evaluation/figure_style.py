@@ -20,6 +20,9 @@ MARKERS = {LABELS[0]: "o", LABELS[1]: "s", None: "D"}
 INK = "#222222"
 """What is to be read."""
 
+WRONG = "#B03060"
+"""What was told wrongly."""
+
 QUIET = "#666666"
 """Labels, and lines to compare with."""
 
@@ -54,12 +57,13 @@ def new_page(width: float, height: float) -> Any:
     return figure
 
 
-def save_page(figure: Any, path: str | Path) -> None:
+def save_page(figure: Any, path: str | Path, dpi: int = 150) -> None:
     """Writes a figure, whole or not at all; the same figure gives the same bytes.
 
     Args:
         figure: The figure.
         path: The file to write or replace; its ending, `.png` or `.svg`, says how.
+        dpi: Pixels an inch of a PNG.
     """
     import matplotlib as mpl
 
@@ -69,7 +73,7 @@ def save_page(figure: Any, path: str | Path) -> None:
     with warnings.catch_warnings(), mpl.rc_context({"svg.hashsalt": "celestialkeras"}), replacing(path) as partial:
         # A name in a script that the font lacks is drawn as boxes; that is no reason to warn about every letter.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
-        figure.savefig(partial, format=kind, dpi=150, metadata=metadata)
+        figure.savefig(partial, format=kind, dpi=dpi, metadata=metadata)
 
 
 def open_panel(axes: Any, heading: str, across: str, up: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from celestialkeras.errors import MissingExtraError
+from celestialkeras.evaluation.figure_style import COLOURS as CLASS_COLOURS
+from celestialkeras.evaluation.figure_style import INK, QUIET, WRONG, new_page, save_page
 from celestialkeras.explanation.causes import FEW_PERCENTILE, LOW_PERCENTILE, RULES
 from celestialkeras.explanation.explain import ExplainedFrame, Explanation
 from celestialkeras.explanation.overlay import COLOURS, draw_overlay, relative
-from celestialkeras.files import replacing
 from celestialkeras.lcid.manifest import LABELS
 from celestialkeras.lcid.preview import SUBTYPE
-
-# As `evaluation.figures`: Okabe and Ito's, told apart with any colour vision, and by lightness in grey.
-_COLOURS = {LABELS[0]: "#0072B2", LABELS[1]: "#E69F00"}
-_INK = "#222222"
-_QUIET = "#666666"
-_WRONG = "#B03060"
 
 _WIDTH = 13.0
 _PANEL = 6.35
@@ -103,15 +96,9 @@ def save_card(frame: ExplainedFrame, explanation: Explanation, codes: NDArray[np
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", "Drawing figures") from error
     high = _PANEL * codes.shape[0] / codes.shape[1]
     height = _TITLE + 2 * (high + _HEADING) + _FOOT
-    figure = Figure(figsize=(_WIDTH, height), facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_page(_WIDTH, height)
 
     def axes(left: float, top: float, width: float, tall: float) -> Any:
         return figure.add_axes((left / _WIDTH, 1 - (top + tall) / height, width / _WIDTH, tall / height))
@@ -123,11 +110,11 @@ def save_card(frame: ExplainedFrame, explanation: Explanation, codes: NDArray[np
         top = _TITLE + index // 2 * (high + _HEADING)
         panel = axes(left, top + _HEADING, _PANEL, high)
         draw_overlay(panel, codes, np.zeros(codes.shape, np.float32) if heat is None else heat)
-        panel.set_title(heading, fontsize=10, color=_INK, loc="left", pad=4)
+        panel.set_title(heading, fontsize=10, color=INK, loc="left", pad=4)
     if frame.occlusion is None:
         note = "not checked by occlusion; `celestial explain --occlude N` checks more frames"
         across, down = (_PANEL * 1.5 + 2 * _GAP) / _WIDTH, 1 - (_TITLE + 1.5 * (high + _HEADING)) / height
-        figure.text(across, down, note, fontsize=9, color=_QUIET, ha="center")
+        figure.text(across, down, note, fontsize=9, color=QUIET, ha="center")
     top = height - _FOOT
     _probabilities(axes(1.2, top + 0.32, 2.3, 0.62), frame)
     figure.text(
@@ -135,29 +122,24 @@ def save_card(frame: ExplainedFrame, explanation: Explanation, codes: NDArray[np
         1 - (top + 1.5) / height,
         "\n".join(map(_plain, facts_of(frame))),
         fontsize=9,
-        color=_INK,
+        color=INK,
         va="center",
     )
     _scale(axes(3.75, top + 1.5, 2.3, 0.13), explanation)
     for index, gauge in enumerate(gauges_of(frame, explanation)):
         _gauge(axes(7.9, top + 0.3 + 0.4 * index, 3.6, 0.26), gauge, index == 3)
-    with warnings.catch_warnings(), replacing(path) as partial:
-        # A name in a script that the font lacks is drawn as boxes.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
-        figure.savefig(partial, format="png", dpi=110, metadata={"Software": None})
+    save_page(figure, path, dpi=110)
 
 
 def _title(figure: Any, frame: ExplainedFrame, height: float) -> None:
     wrong = frame.label != frame.predicted
     verdict = f"{_plain(frame.record.observation.object_id)}: {frame.label}, told {frame.predicted}"
     left = 0.2 / _WIDTH
-    figure.text(
-        left, 1 - 0.2 / height, verdict, fontsize=14, weight="bold", color=_WRONG if wrong else _INK, va="center"
-    )
+    figure.text(left, 1 - 0.2 / height, verdict, fontsize=14, weight="bold", color=WRONG if wrong else INK, va="center")
     if frame.cause is not None:
         cause = f"Likely cause: {frame.cause.value}"
-        figure.text(1 - left, 1 - 0.2 / height, cause, fontsize=14, weight="bold", color=_INK, va="center", ha="right")
-        figure.text(left, 1 - 0.45 / height, RULES[frame.cause], fontsize=9, color=_QUIET, va="center")
+        figure.text(1 - left, 1 - 0.2 / height, cause, fontsize=14, weight="bold", color=INK, va="center", ha="right")
+        figure.text(left, 1 - 0.45 / height, RULES[frame.cause], fontsize=9, color=QUIET, va="center")
 
 
 def _panels(
@@ -185,8 +167,8 @@ def _panels(
 
 def _probabilities(axes: Any, frame: ExplainedFrame) -> None:
     for row, (label, share) in enumerate(zip(LABELS, (1 - frame.p_nsc, frame.p_nsc), strict=True)):
-        axes.barh(row, share, color=_COLOURS[label], edgecolor=_INK, linewidth=0.5, height=0.7)
-        axes.text(1.03, row, f"{100 * share:.1f} %", fontsize=9, color=_INK, va="center")
+        axes.barh(row, share, color=CLASS_COLOURS[label], edgecolor=INK, linewidth=0.5, height=0.7)
+        axes.text(1.03, row, f"{100 * share:.1f} %", fontsize=9, color=INK, va="center")
     axes.set_yticks(
         range(len(LABELS)), [f"{label}{' (true)' if label == frame.label else ''}" for label in LABELS], fontsize=9
     )
@@ -194,7 +176,7 @@ def _probabilities(axes: Any, frame: ExplainedFrame) -> None:
     axes.set_ylim(1.6, -0.6)
     axes.set_xticks([])
     axes.tick_params(length=0)
-    axes.set_title("Probability", fontsize=10, color=_INK, loc="left", pad=4)
+    axes.set_title("Probability", fontsize=10, color=INK, loc="left", pad=4)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
@@ -204,27 +186,27 @@ def _scale(axes: Any, explanation: Explanation) -> None:
     axes.set_yticks([])
     axes.set_xticks((0, 0.4, 0.8, 1), ("0", "0.4", "0.8", "1"), fontsize=8)
     axes.tick_params(length=2)
-    axes.set_title("Evidence, relative to the frame's largest", fontsize=9, color=_INK, loc="left", pad=3)
+    axes.set_title("Evidence, relative to the frame's largest", fontsize=9, color=INK, loc="left", pad=3)
     rows, columns = explanation.feature_map.shape
-    axes.set_xlabel(f"lines at 0.4 and 0.8; map of {rows} x {columns} cells", fontsize=8, color=_QUIET)
+    axes.set_xlabel(f"lines at 0.4 and 0.8; map of {rows} x {columns} cells", fontsize=8, color=QUIET)
 
 
 def _gauge(axes: Any, gauge: Gauge, last: bool) -> None:
     """A quantity's rank among the frames told rightly, in per cent."""
     # The number at or below, as thresholds are meant: many frames may have one count.
     rank = 100 * float(np.mean(np.asarray(gauge.rightly) <= gauge.value)) if gauge.rightly else None
-    axes.axhline(0, color=_QUIET, linewidth=0.8, zorder=1)
+    axes.axhline(0, color=QUIET, linewidth=0.8, zorder=1)
     if rank is not None:
         axes.axvspan(0, gauge.percentile, color="#D9D9D9", zorder=0)
-        axes.plot(rank, 0, marker="D", markersize=7, color=_INK, clip_on=False, zorder=3)
+        axes.plot(rank, 0, marker="D", markersize=7, color=INK, clip_on=False, zorder=3)
     axes.set_xlim(0, 100)
     axes.set_ylim(-1, 1)
     axes.set_yticks([0], [gauge.name], fontsize=9)
-    axes.text(103, 0, f"{gauge.value:.{gauge.decimals}f}", fontsize=9, color=_INK, va="center")
+    axes.text(103, 0, f"{gauge.value:.{gauge.decimals}f}", fontsize=9, color=INK, va="center")
     if last:
         axes.set_xticks((0, 25, 50, 75, 100))
         axes.tick_params(axis="x", labelsize=8, length=2)
-        axes.set_xlabel("frames told rightly that have as much or less, %; grey: low", fontsize=8, color=_QUIET)
+        axes.set_xlabel("frames told rightly that have as much or less, %; grey: low", fontsize=8, color=QUIET)
     else:
         axes.set_xticks([])
     axes.tick_params(axis="y", length=0, pad=9)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from celestialkeras.errors import MissingExtraError
-from celestialkeras.files import replacing
+from celestialkeras.evaluation.figure_style import new_page, save_page
 from celestialkeras.lcid.variants import resize_codes
 
 WIDEST = 1024
@@ -115,15 +115,8 @@ def save_picture(codes: NDArray[np.uint8], heat: NDArray[np.float32] | None, pat
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", "Drawing figures") from error
     rows, columns = codes.shape
-    figure = Figure(figsize=(columns / _DPI, rows / _DPI))
-    FigureCanvasAgg(figure)
+    figure = new_page(columns / _DPI, rows / _DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     draw_overlay(axes, codes, np.zeros(codes.shape, np.float32) if heat is None else heat)
-    with replacing(path) as partial:
-        figure.savefig(partial, format="png", dpi=_DPI, metadata={"Software": None})
+    save_page(figure, path, _DPI)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from celestialkeras.errors import MissingExtraError
+from celestialkeras.evaluation.figure_style import INK, QUIET, WRONG, new_page, save_page
 from celestialkeras.explanation.explain import ExplainedFrame
 from celestialkeras.explanation.overlay import draw_overlay
-from celestialkeras.files import replacing
 from celestialkeras.lcid.variants import resize_codes
 
 MOST_FRAMES = 60
@@ -82,11 +80,6 @@ def save_sheet(thumbnails: Sequence[Thumbnail], path: Path) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", "Drawing figures") from error
     shown = thumbnails[:MOST_FRAMES]
     high = _WIDE * max(one.codes.shape[0] / one.codes.shape[1] for one in shown)
     columns = min(_COLUMNS, len(shown))
@@ -94,8 +87,7 @@ def save_sheet(thumbnails: Sequence[Thumbnail], path: Path) -> None:
     # A line of words needs the width of two frames.
     width = max(columns, 2) * (_WIDE + _GAP) + _GAP
     height = _HEADING + lines * (high + _LINES + _GAP) + _GAP
-    figure = Figure(figsize=(width, height), facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_page(width, height)
     wrong = sum(one.wrong for one in thumbnails)
     beyond = f", the first {len(shown)} of them here" if len(shown) < len(thumbnails) else ""
     figure.text(
@@ -112,15 +104,10 @@ def save_sheet(thumbnails: Sequence[Thumbnail], path: Path) -> None:
         top = _HEADING + number // columns * (high + _LINES + _GAP)
         axes = figure.add_axes((left / width, 1 - (top + _LINES + high) / height, _WIDE / width, high / height))
         draw_overlay(axes, one.codes, one.heat, line=0.6)
-        for index, (text, colour) in enumerate(
-            ((one.verdict, "#B03060" if one.wrong else "#222222"), (one.known, "#666666"))
-        ):
+        for index, (text, colour) in enumerate(((one.verdict, WRONG if one.wrong else INK), (one.known, QUIET))):
             place = 1 - (top + 0.1 + 0.18 * index) / height
             figure.text(left / width, place, _fitting(text), fontsize=8.5 - 1.5 * index, color=colour, va="center")
-    with warnings.catch_warnings(), replacing(path) as partial:
-        # A name in a script that the font lacks is drawn as boxes.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
-        figure.savefig(partial, format="png", dpi=110, metadata={"Software": None})
+    save_page(figure, path, dpi=110)
 
 
 def _fitting(text: str, longest: int = 62) -> str:

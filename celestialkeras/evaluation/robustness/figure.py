@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import textwrap
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from celestialkeras.errors import MissingExtraError
+from celestialkeras.evaluation.figure_style import INK, QUIET, new_page, save_page
 from celestialkeras.evaluation.report import percent
 from celestialkeras.evaluation.robustness.curves import Curve, Robustness, Share
 from celestialkeras.evaluation.robustness.report import missing_in_words, used
-from celestialkeras.files import replacing
 from celestialkeras.lcid.degradations import KINDS
 
 # Okabe and Ito's palette in an order of falling contrast, without the yellow that paper swallows. Markers and dashes
@@ -21,8 +19,6 @@ from celestialkeras.lcid.degradations import KINDS
 _COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1)), (0, (8, 2)), (0, (2, 2)))
-_INK = "#222222"
-_QUIET = "#666666"
 
 _COLUMNS = 4
 _PANEL_WIDTH = 2.9
@@ -47,12 +43,6 @@ def save_robustness_figure(found: Robustness, stem: Path, title: str = "Robustne
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", "Drawing figures") from error
     kinds = found.findings.plan.swept
     names = [candidate.name for candidate in found.findings.candidates]
     panels = len(kinds) + bool(found.blurry)
@@ -62,9 +52,7 @@ def save_robustness_figure(found: Robustness, stem: Path, title: str = "Robustne
     key_rows = math.ceil(len(names) / columns)
     head = _HEAD + _KEY_HEIGHT * (key_rows + len(remarks))
     width, height = columns * _PANEL_WIDTH, rows * _PANEL_HEIGHT + head + _FOOT
-    # Figure and canvas are made directly: pyplot would keep global state and choose a backend for the whole process.
-    figure = Figure(figsize=(width, height), facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_page(width, height)
 
     def panel(place: int) -> Any:
         row, column = divmod(place, columns)
@@ -72,10 +60,10 @@ def save_robustness_figure(found: Robustness, stem: Path, title: str = "Robustne
         bottom = height - head - (row + 1) * _PANEL_HEIGHT + 0.75
         return figure.add_axes((left / width, bottom / height, (_PANEL_WIDTH - 0.75) / width, 1.35 / height))
 
-    figure.text(0.2 / width, 1 - 0.25 / height, _plain(title), fontsize=13, weight="bold", color=_INK, va="center")
+    figure.text(0.2 / width, 1 - 0.25 / height, _plain(title), fontsize=13, weight="bold", color=INK, va="center")
     for line, remark in enumerate(remarks):
         figure.text(
-            0.2 / width, 1 - (0.53 + _KEY_HEIGHT * line) / height, _plain(remark), fontsize=8, color=_QUIET, va="center"
+            0.2 / width, 1 - (0.53 + _KEY_HEIGHT * line) / height, _plain(remark), fontsize=8, color=QUIET, va="center"
         )
     for place, kind in enumerate(kinds):
         of_kind = [curve for curve in found.curves if curve.kind == kind]
@@ -83,12 +71,8 @@ def save_robustness_figure(found: Robustness, stem: Path, title: str = "Robustne
     if found.blurry:
         _draw_blurry(panel(len(kinds)), found, first=len(kinds) % columns == 0)
     _legend(figure, found, (0.2 / width, 1 - (head - 0.15) / height), columns)
-    with rc_context({"svg.hashsalt": "celestialkeras"}), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes; that is no reason to warn about every letter.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
-        for ending, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-            with replacing(stem.with_suffix(ending)) as partial:
-                figure.savefig(partial, format=ending[1:], dpi=150, metadata=metadata)
+    for ending in (".png", ".svg"):
+        save_page(figure, stem.with_suffix(ending))
 
 
 def _remarks(found: Robustness, columns: int) -> list[str]:
@@ -103,7 +87,7 @@ def _draw_curves(axes: Any, kind: str, curves: Sequence[Curve], first: bool) -> 
     for index, curve in enumerate(curves):
         _draw(axes, curve.shares, index, len(curves))
     _dress(axes, kind, labels, first)
-    axes.set_xlabel(_axis_label(kind), fontsize=7, color=_INK, labelpad=2)
+    axes.set_xlabel(_axis_label(kind), fontsize=7, color=INK, labelpad=2)
 
 
 def _draw_blurry(axes: Any, found: Robustness, first: bool) -> None:
@@ -112,7 +96,7 @@ def _draw_blurry(axes: Any, found: Robustness, first: bool) -> None:
         _draw(axes, (clear, share), index, len(found.blurry))
     assert found.findings.plan.blurry is not None
     _dress(axes, "blurry list", ["clear", "blurry"], first)
-    axes.set_xlabel(_plain(found.findings.plan.blurry.folder.name), fontsize=7, color=_INK, labelpad=2)
+    axes.set_xlabel(_plain(found.findings.plan.blurry.folder.name), fontsize=7, color=INK, labelpad=2)
 
 
 def _draw(axes: Any, shares: Sequence[Share | None], index: int, count: int) -> None:
@@ -145,7 +129,7 @@ def _style(index: int) -> dict[str, Any]:
 
 
 def _dress(axes: Any, heading: str, labels: Sequence[str], first: bool) -> None:
-    axes.set_title(heading, fontsize=9, color=_INK, loc="left", weight="bold", pad=4)
+    axes.set_title(heading, fontsize=9, color=INK, loc="left", weight="bold", pad=4)
     axes.set_xticks(range(len(labels)), labels, fontsize=7)
     axes.set_xlim(-0.45, len(labels) - 0.55)
     axes.set_ylim(0, 102)
@@ -154,7 +138,7 @@ def _dress(axes: Any, heading: str, labels: Sequence[str], first: bool) -> None:
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6, zorder=0)
     axes.set_axisbelow(True)
     if first:
-        axes.set_ylabel("accuracy, %", fontsize=8, color=_INK, labelpad=2)
+        axes.set_ylabel("accuracy, %", fontsize=8, color=INK, labelpad=2)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
 
