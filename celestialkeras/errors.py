@@ -7,6 +7,11 @@ class CelestialError(Exception):
     """Base of all errors that celestialkeras raises on purpose; the command line ends with exit code 1."""
 
 
+def install_line(extra: str) -> str:
+    """What to type to install an extra; empty for the bare package."""
+    return f"pip install 'celestialkeras[{extra}]'" if extra else "pip install celestialkeras"
+
+
 class MissingExtraError(CelestialError):
     """A verb needs packages that the bare install leaves out."""
 
@@ -16,7 +21,7 @@ class MissingExtraError(CelestialError):
         self.needed_for = needed_for
 
     def __str__(self) -> str:
-        return f"{self.needed_for} needs the extra `{self.extra}`: pip install 'celestialkeras[{self.extra}]'"
+        return f"{self.needed_for} needs the extra `{self.extra}`: {install_line(self.extra)}"
 
 
 class QualityGateError(CelestialError):
@@ -167,6 +172,15 @@ class RunError(CelestialError):
     """A run folder is missing, incomplete, or does not fit what was asked of it."""
 
 
+class WorkerLostError(RunError):
+    """Another worker of the same training has ended or cannot be reached; all of them must be started again.
+
+    The command line ends with `exit_code`, which is that of `sysexits.h` for what may go well another time.
+    """
+
+    exit_code = 75
+
+
 class ExportError(CelestialError):
     """A model cannot be exported or quantized as asked."""
 
@@ -177,3 +191,7 @@ class ArtifactError(CelestialError):
 
 class WatchError(CelestialError):
     """A folder cannot be watched, or what was decided cannot be written down."""
+
+
+class ClusterError(CelestialError):
+    """Workers elsewhere cannot be reached, do not see what they need, or gave up on some of the work."""

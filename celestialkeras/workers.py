@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from celestialkeras.errors import ClusterError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,6 +20,25 @@ CLEAN_PATH = "import sys; sys.path[:] = [entry for entry in sys.path if entry]; 
 With `-m` it would be the same."""
 
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class Spreading(Protocol):
+    """Work spread over processes, wherever they are; see `spread`."""
+
+    def __call__(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+        """Does work on every item and yields each with its result as it is done, in any order."""
+        ...
+
+
+class WorkLostError(ClusterError, Generic[Item]):
+    """Items were given up after all others were done. `lost` has each with the reason."""
+
+    def __init__(self, lost: Sequence[tuple[Item, str]]) -> None:
+        super().__init__(lost)
+        self.lost = lost
+
+    def __str__(self) -> str:
+        return "; ".join(f"{item}: {reason}" for item, reason in self.lost)
 
 
 def spread(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[tuple[Item, Result]]:
@@ -60,6 +81,18 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_input() -> None:
+    """Lets this process end, with code 1, when its standard input does: the end of a pipe that its parent holds."""
+    threading.Thread(target=_read_to_the_end, daemon=True).start()
+
+
+def _read_to_the_end() -> None:
+    # Past Python's own reader, whose lock a waiting thread would hold when the interpreter shuts down.
+    while os.read(0, 1):
+        pass
+    os._exit(1)
 
 
 @contextmanager

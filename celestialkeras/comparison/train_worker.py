@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -18,6 +17,7 @@ from celestialkeras.files import write_text
 from celestialkeras.process_memory import peak_memory_mb
 from celestialkeras.training.history import EpochRow
 from celestialkeras.training.run import Run, open_run
+from celestialkeras.workers import end_with_input
 
 if TYPE_CHECKING:
     from celestialkeras.training.observer import Plan
@@ -36,7 +36,7 @@ def main(folder: str) -> None:
     # Whatever libraries print goes to the log: the protocol has standard output to itself.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as output:
         os.dup2(2, 1)
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        end_with_input()
         try:
             run = open_run(folder)
             import_tensorflow("training")
@@ -84,10 +84,3 @@ class _Reporter:
 def _say(output: TextIO, message: dict[str, Any]) -> None:
     output.write(json.dumps(message) + "\n")
     output.flush()
-
-
-def _end_with_parent() -> None:
-    # Past Python's own reader, whose lock a waiting thread would hold when the interpreter shuts down.
-    while os.read(0, 1):
-        pass
-    os._exit(1)

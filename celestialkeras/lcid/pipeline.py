@@ -57,6 +57,7 @@ def batches(
     batch_size: int,
     shuffle_seed: tuple[int, int] | None = None,
     augment: bool = False,
+    places: npt.NDArray[np.int64] | None = None,
 ) -> Any:
     """Batches of one epoch.
 
@@ -68,6 +69,7 @@ def batches(
         shuffle_seed: (seed, epoch) of the order and the augmentation; None keeps the records' order.
         augment: Whether frames are flipped about either axis or both (a half-turn), each with even odds. A star field
             has no up, and the class does not change. Needs `shuffle_seed`.
+        places: Which places of the epoch's order are read, for one of several workers; None for all.
 
     Returns:
         A `tf.data.Dataset` of (`float32 (n, H, W, 1)` in [0, 1], `int32 (n,)` label codes).
@@ -84,6 +86,8 @@ def batches(
         if not (path := dataset.folder / "shards" / shard).is_file():
             raise DatasetError(f"{path}: no such shard; build the data set again")
     order, flips = epoch_order(len(records), shuffle_seed, augment)
+    if places is not None:
+        order, flips = order[places], flips[places]
     labels = np.array([record.observation.label_code for record in records], np.int32)[order]
 
     def load(index: int, flip: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:

@@ -13,11 +13,8 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -30,10 +27,12 @@ from celestialkeras.models.cost import model_cost, registered_cost
 from celestialkeras.models.registry import build_model
 from celestialkeras.training.checkpoint import TrainingState, checkpoints, restore_checkpoint, save_checkpoint
 from celestialkeras.training.distil import read_distillation
+from celestialkeras.training.distribution import Distribution
 from celestialkeras.training.feed import Feed
 from celestialkeras.training.history import EpochRow, write_history
 from celestialkeras.training.observer import Observer, Outcome, Plan, Silent
 from celestialkeras.training.options import TrainOptions
+from celestialkeras.training.precision import computing_in, optimizer_for
 from celestialkeras.training.run import RUNS, Run, create_run
 from celestialkeras.training.schedule import class_weights, learning_rate_schedule
 from celestialkeras.training.step import Steps, Tally
@@ -67,7 +66,7 @@ def start_run(options: TrainOptions, runs: Path = RUNS, name: str | None = None)
     return create_run(options, dataset.digest, runs, name)
 
 
-def train(run: Run, observer: Observer | None = None) -> Outcome:
+def train(run: Run | None, observer: Observer | None = None, distribution: Distribution | None = None) -> Outcome:
     """Trains the model of a run from where it stands: from the start, or after the last finished epoch.
 
     Killed at any moment and called again, it gives the same history and the same weights as an unbroken run on the
@@ -75,18 +74,26 @@ def train(run: Run, observer: Observer | None = None) -> Outcome:
     the whole process. A run that is finished is left as it is.
 
     Args:
-        run: From `start_run` or `open_run`.
+        run: From `start_run` or `open_run`; None in workers that are not the chief.
         observer: Is told how it goes.
+        distribution: From `join`, where it is trained on several GPUs or machines; None for this process alone. A run
+            may be resumed under another one: only the rounding differs.
 
     Returns:
         How it ended.
 
     Raises:
         RunError: The data set is no longer the one that the run was made for, the training or the
-            validation loss is no longer a number, or the checkpoint does not fit.
+            validation loss is no longer a number, the checkpoint does not fit, or so many replicas cannot train it.
+        WorkerLostError: Another worker has ended; all are to be started again.
         DatasetError: The data set is missing or altered.
     """
-    observer = observer or Silent()
+    observer, distribution = observer or Silent(), distribution or Distribution()
+    with distribution.missing_workers(), distribution.workplace(run) as place:
+        return _train(place, observer, distribution)
+
+
+def _train(run: Run, observer: Observer, distribution: Distribution) -> Outcome:
     if run.outcome.is_file():
         return Outcome(**json.loads(run.outcome.read_text(encoding="utf-8")))
     options = run.options()
@@ -99,11 +106,14 @@ def train(run: Run, observer: Observer | None = None) -> Outcome:
     # Of equal runs, one may find the teacher's logits and the other ask for them: the seed is set after that.
     distillation = read_distillation(run)
     taught = soft_targets(run, dataset, distillation, observer.teacher) if distillation else None
-    trainer = _Trainer(run, options, dataset, taught)
+    distribution.check(options, len(dataset.records("train")), taught is not None)
+    trainer = _Trainer(run, options, dataset, taught, distribution)
     observer.started(trainer.plan())
     while not trainer.finished:
         trainer.run_epoch(observer)
     outcome = trainer.outcome()
+    if not distribution.is_chief:
+        return outcome
     write_text(run.outcome, json.dumps(asdict(outcome), indent=1) + "\n")
     for checkpoint in checkpoints(run.checkpoints):
         checkpoint.unlink()
@@ -111,28 +121,42 @@ def train(run: Run, observer: Observer | None = None) -> Outcome:
 
 
 class _Trainer:
-    def __init__(self, run: Run, options: TrainOptions, dataset: LcidDataset, taught: SoftTargets | None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        options: TrainOptions,
+        dataset: LcidDataset,
+        taught: SoftTargets | None,
+        distribution: Distribution,
+    ) -> None:
         keras.utils.set_random_seed(options.seed)
         self._run = run
         self._options = options
         self._dataset = dataset
-        self._feed = Feed(dataset, options, taught)
+        self._distribution = distribution
+        self._feed = Feed(dataset, options, taught, distribution.share, distribution.replicas)
         self._weights = class_weights(dataset)
 
-        with _precision(options.precision):
-            self._model = self._build()
-        schedule = learning_rate_schedule(options.learning_rate, options.epochs, self._feed.steps)
-        self._optimizer = keras.optimizers.Adam(schedule)
-        if options.precision == "mixed_float16":
-            # Gradients of half precision underflow unless the loss is scaled up.
-            self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
-        distillation = taught.distillation if taught else None
-        self._compiled = Steps(
-            self._model, self._optimizer, self._weights, distillation, options.stem_strips, options.label_loss
-        )
-        # A saved model computes in float32 whatever it was trained in: exporting and evaluating start from there.
-        self._saved_model = self._model if options.precision == "float32" else self._build()
+        with distribution.scope():
+            with computing_in(options.precision):
+                self._model = self._build()
+            schedule = learning_rate_schedule(options.learning_rate, options.epochs, self._feed.steps)
+            self._optimizer = optimizer_for(options.precision, schedule)
+            distillation = taught.distillation if taught else None
+            self._compiled = Steps(
+                self._model,
+                self._optimizer,
+                self._weights,
+                distillation,
+                options.stem_strips,
+                options.label_loss,
+                distribution,
+            )
+        # A saved model computes in float32 whatever it was trained in, and alone: exporting and evaluating start there.
+        as_trained = options.precision == "float32" and not distribution.changes_layers
+        self._saved_model = self._model if as_trained else self._build()
         self._state = restore_checkpoint(run.checkpoints, self._variables())
+        distribution.prepare(self._model)
         self._scalars = tf.summary.create_file_writer(str(run.logs))
         # After a kill the file may lack the epoch that the checkpoint has, or the checkpoint the epoch of the file.
         write_history(self._state.rows, run.history)
@@ -154,6 +178,7 @@ class _Trainer:
             train_frames=self._feed.train_frames,
             validation_frames=self._feed.validation_frames,
             steps=self._feed.steps,
+            replicas=self._distribution.replicas,
             class_weights=self._weights,
             finished_epochs=self._state.epoch,
         )
@@ -182,20 +207,21 @@ class _Trainer:
             accuracy=trained.accuracy,
             validation_loss=validated.mean_loss if validated else None,
             validation_accuracy=validated.accuracy if validated else None,
-            seconds=round(time.perf_counter() - began, 3),
+            seconds=self._distribution.of_chief(round(time.perf_counter() - began, 3)),
         )
         best = self._is_best(row)
         # The model goes first: should the checkpoint then fail, this epoch is done again and writes the same model.
-        if best or self._options.keep_last:
+        if self._distribution.is_chief and (best or self._options.keep_last):
             self._save_model()
         self._state = TrainingState(
             rows=(*self._state.rows, row),
             best_epoch=epoch if best else self._state.best_epoch,
             best_loss=row.validation_loss if best else self._state.best_loss,
         )
-        save_checkpoint(self._run.checkpoints, self._state, self._variables())
-        write_history(self._state.rows, self._run.history)
-        self._write_scalars(row)
+        if self._distribution.is_chief:
+            save_checkpoint(self._run.checkpoints, self._state, self._variables())
+            write_history(self._state.rows, self._run.history)
+            self._write_scalars(row)
         observer.epoch(row, best)
 
     def _train(self, epoch: int, observer: Observer) -> Tally:
@@ -203,7 +229,7 @@ class _Trainer:
         for step, batch in enumerate(self._feed.training(epoch), start=1):
             tally.add(self._compiled.train(*batch))
             observer.step(epoch, step, tally)
-        return tally
+        return self._of_all(tally)
 
     def _validate(self) -> Tally | None:
         if not self._feed.validation_frames:
@@ -211,7 +237,11 @@ class _Trainer:
         tally = Tally()
         for batch in self._feed.validation():
             tally.add(self._compiled.validate(*batch))
-        return tally
+        return self._of_all(tally)
+
+    def _of_all(self, tally: Tally) -> Tally:
+        loss, weight, right, frames = self._distribution.add_up(astuple(tally))
+        return Tally(loss, weight, int(right), int(frames))
 
     def _check_finite(self, name: str, tally: Tally, epoch: int) -> None:
         # As the lowest validation loss so far, a NaN would stay the lowest: nothing compares below it.
@@ -275,13 +305,3 @@ def _check_same_data(run: Run, dataset: LcidDataset) -> None:
             f"{run.folder}: was made for another data set than the one now in {dataset.folder}; start a new run."
             f" Received: digest {dataset.digest}, expected {made_for}"
         )
-
-
-@contextmanager
-def _precision(policy: str) -> Iterator[None]:
-    before: Any = keras.mixed_precision.dtype_policy()
-    keras.mixed_precision.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_dtype_policy(before)

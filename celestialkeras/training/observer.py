@@ -23,6 +23,7 @@ class Plan:
         train_frames: Frames of the training split.
         validation_frames: Frames of the validation split; may be 0.
         steps: Steps an epoch.
+        replicas: Copies of the network that share each batch.
         class_weights: Weight of the loss of each class, in label order; their mean over the training frames is 1.
         finished_epochs: Epochs that an earlier, killed attempt has finished.
     """
@@ -33,6 +34,7 @@ class Plan:
     train_frames: int
     validation_frames: int
     steps: int
+    replicas: int
     class_weights: tuple[float, ...]
     finished_epochs: int
 
@@ -65,7 +67,7 @@ class Observer(Protocol):
         """Before the first step."""
 
     def step(self, epoch: int, step: int, tally: Tally) -> None:
-        """After each step: epoch and step counted from 1, and the sums over the epoch so far."""
+        """After each step: epoch and step counted from 1, and the sums over this worker's epoch so far."""
 
     def epoch(self, row: EpochRow, best: bool) -> None:
         """After each epoch, its checkpoint written; `best` when its validation loss is the lowest so far."""

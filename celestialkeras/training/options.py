@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -16,6 +15,7 @@ from celestialkeras.errors import RunError
 from celestialkeras.lcid.degradations import parse_degradation
 from celestialkeras.lcid.variants import Size, resized_shape
 from celestialkeras.models.registry import get_model
+from celestialkeras.suggestions import did_you_mean
 from celestialkeras.training.loss import LabelLoss
 
 if sys.version_info >= (3, 11):
@@ -25,6 +25,10 @@ else:
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 """Number formats of training; weights are kept in float32 under each."""
+
+STRATEGIES = ("single", "mirrored", "multiworker")
+"""Where a network may be trained: in one process, on the GPUs of one machine, on several machines. It changes no more
+than the rounding, and a run may be resumed under another one: so it is no option of the run."""
 
 FULL_SIZE = "full"
 """The `size` of frames that are not binned."""
@@ -212,8 +216,7 @@ def load_options(
     known = [one.name for one in fields(TrainOptions)]
     for name in given:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean `{close[0]}`?" if close else ""
+            hint = did_you_mean(name, known)
             raise RunError(f"{path}: no option `{name}`{hint}; known are {', '.join(known)}. Received: {name}")
     overrides = dict(overrides or {})
     model_options = {**given.get("model_options", {}), **overrides.pop("model_options", {})}

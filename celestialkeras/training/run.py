@@ -17,6 +17,7 @@ from typing import Any
 from celestialkeras import __version__
 from celestialkeras.errors import RunError
 from celestialkeras.files import PARTIAL_PREFIX, user_rights, write_text
+from celestialkeras.suggestions import did_you_mean
 from celestialkeras.training.options import TrainOptions, load_options
 
 RUNS = Path("runs")
@@ -203,11 +204,30 @@ def open_run(path: str | Path | None = None, runs: Path = RUNS) -> Run:
     """
     folder = _follow(Path(path) if path is not None else runs / LATEST)
     if not folder.is_dir():
-        raise RunError(f"{folder}: no run there; {MAKES_A_RUN}")
+        raise RunError(f"{folder}: no run there{did_you_mean_run(folder, runs)}; {MAKES_A_RUN}")
     run = Run(folder)
     if not run.config.is_file():
         raise RunError(f"{folder}: not a run folder, it has no {run.config.name}; {MAKES_A_RUN}")
     return run
+
+
+def known_runs(runs: Path = RUNS) -> list[str]:
+    """Names of the runs in a folder, sorted."""
+    return sorted(path.parent.name for path in runs.glob("*/config.toml") if not path.parent.is_symlink())
+
+
+def did_you_mean_run(path: Path, runs: Path = RUNS) -> str:
+    """The part of an error message that offers the run whose name is nearest to that of a path.
+
+    Args:
+        path: What was taken for a run: a path, or a name alone.
+        runs: Folder of runs.
+    """
+
+    def hint(folder: Path) -> str:
+        return did_you_mean(path.name, known_runs(folder), lambda name: str(folder / name))
+
+    return hint(path.parent) or hint(runs)
 
 
 def point_latest(folder: Path) -> None:

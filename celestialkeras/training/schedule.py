@@ -17,15 +17,16 @@ _WARM_UP = 0.1
 _FINAL_RATE = 0.01
 
 
-def steps_an_epoch(frames: int, batch_size: int) -> int:
+def steps_an_epoch(frames: int, batch_size: int, replicas: int = 1) -> int:
     """Number of batches of one epoch.
 
     A last batch of one frame is left out when there are others: batch normalisation would take its statistics from
-    that frame alone. Each epoch's order leaves another frame out.
+    that frame alone. So is one of fewer frames than replicas. Each epoch's order leaves other frames out.
 
     Args:
         frames: Training frames.
         batch_size: Frames a batch.
+        replicas: Copies of the network that share each batch.
 
     Returns:
         At least 1.
@@ -33,7 +34,7 @@ def steps_an_epoch(frames: int, batch_size: int) -> int:
     if batch_size == 1:
         return frames
     full, left = divmod(frames, batch_size)
-    return max(1, full + (left > 1))
+    return max(1, full + (left >= max(2, replicas)))
 
 
 def learning_rate_schedule(height: float, epochs: int, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from celestialkeras.lcid.manifest import LABELS
+from celestialkeras.training.distribution import Distribution
 from celestialkeras.training.loss import LabelLoss
 from celestialkeras.training.strip_stem import StripNetwork
 from celestialkeras.training.teacher import Distillation
@@ -60,6 +61,8 @@ class Steps:
             Validation asks for the labels alone, so that its loss compares with that of any other run.
         stem_strips: In how many strips of rows the first blocks are computed; 0 for whole maps.
         label_loss: The loss against the labels in training. Validation has plain cross-entropy, likewise.
+        distribution: The replicas that `model` is one of; None for one alone. The steps are those of this worker's
+            part of a batch.
 
     Raises:
         ModelError: There are to be strips, and the model does not begin with blocks that can be computed so.
@@ -73,6 +76,7 @@ class Steps:
         distillation: Distillation | None = None,
         stem_strips: int = 0,
         label_loss: LabelLoss | None = None,
+        distribution: Distribution | None = None,
     ) -> None:
         # The loss is taken from the logits: through the softmax, a confident mistake would have no gradient left.
         self._network = keras.Model(model.input, model.get_layer("logits").output)
@@ -83,11 +87,12 @@ class Steps:
         self._class_weights = tf.constant(class_weights, tf.float32)
         self._distillation = distillation
         self._label_loss = label_loss or LabelLoss()
+        self._distribution = distribution or Distribution()
         # An open batch size: the smaller last batch of an epoch would otherwise be compiled anew.
         batch = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int32)]
         teacher = [tf.TensorSpec((None, len(LABELS)), tf.float32)] if distillation else []
-        self.train = tf.function(self._train, input_signature=batch + teacher)
-        self.validate = tf.function(self._validate, input_signature=batch)
+        self.train = self._distribution.compile(self._train, batch + teacher)
+        self.validate = self._distribution.compile(self._validate, batch)
 
     def _train(self, frames: Any, labels: Any, teacher_logits: Any = None) -> Any:
         weights = self._network.trainable_variables
@@ -97,10 +102,14 @@ class Steps:
             if self._distillation is not None:
                 losses = self._distillation.losses(losses, logits, teacher_logits)
             losses, sums = self._sums(losses, logits, labels)
-            # The mean over frames, not over class weights: each frame has one say, whichever batch it is in.
-            loss = tf.reduce_mean(losses) + sum(self._network.losses)
-            scaled = self._optimizer.scale_loss(loss)
-        self._optimizer.apply(tape.gradient(scaled, weights), weights)
+            # The mean over frames, not over class weights: each frame has one say, whichever batch it is in. Replicas
+            # divide by the frames of all of them, since the optimizer adds their gradients up.
+            loss = tf.reduce_sum(losses) / self._distribution.total(sums[-1])
+            scaled = self._optimizer.scale_loss(loss + sum(self._network.losses) / self._distribution.replicas)
+        gradients = tape.gradient(scaled, weights)
+        if isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer):
+            gradients = self._distribution.agree_on_overflow(gradients)
+        self._optimizer.apply(gradients, weights)
         return sums
 
     def _validate(self, frames: Any, labels: Any) -> Any:

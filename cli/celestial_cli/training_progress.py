@@ -75,7 +75,8 @@ class TrainingProgress:
         self._say(
             f"{plan.options.model}: {plan.cost.trainable:,} parameters, {plan.cost.gmac:.2f} GMAC at {shape}; "
             f"{plan.train_frames} training and {plan.validation_frames} validation frames; "
-            f"class weights {', '.join(f'{weight:.2f}' for weight in plan.class_weights)}; run {plan.run.folder}"
+            f"class weights {', '.join(f'{weight:.2f}' for weight in plan.class_weights)}; "
+            f"{f'{plan.replicas} replicas; ' if plan.replicas > 1 else ''}run {plan.run.folder}"
         )
         if plan.finished_epochs:
             self._say(f"going on after epoch {plan.finished_epochs}")
@@ -106,7 +107,8 @@ def show_outcome(run: Run, outcome: Outcome, fit: TemperatureFit | None, as_json
     """
     if as_json:
         calibration = asdict(fit) if fit else None
-        print_json({"run": str(run.folder), "model": str(run.model), **asdict(outcome), "calibration": calibration})
+        where = {"run": str(run.folder), "model": str(run.model)}
+        print_json({"schema": "celestialkeras.training/1", **where, **asdict(outcome), "calibration": calibration})
         return
     loss = outcome.best_validation_loss
     rows = [

@@ -106,7 +106,7 @@ def test_left_out_keys_have_defaults(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('data = "d"\nepoch = 3\n', "no option `epoch`; did you mean `epochs`\\?"),
+        ('data = "d"\nepoch = 3\n', "no option `epoch`; did you mean 'epochs'\\?"),
         ('data = "d"\nzzzz = 3\n', "no option `zzzz`; known are data, model"),
         ("epochs = 3\n", "`data` is missing"),
         ('data = "d"\nepochs = "3"\n', "few.toml: `epochs` must be a whole number .* Received: epochs='3'"),

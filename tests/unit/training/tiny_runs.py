@@ -84,6 +84,26 @@ def register_tiny_model():
     return "tiny"
 
 
+def register_undropped_model():
+    """Registers a network whose losses do not depend on how a batch is divided.
+
+    Nothing is dropped at random, and no bias goes before normalisation: its gradient would be rounding alone, of which
+    Adam makes whole steps.
+    """
+    rule = registry.InputRule(minimum_side=8, multiple_of=1, reason="this is a test")
+
+    @registry.register("undropped", source="made for tests, 2026", summary="-", rule=rule)
+    def undropped(input_shape, classes=2):
+        inputs = x = keras.Input(input_shape)
+        for filters in (4, 6):
+            x = layers.Conv2D(filters, 3, 2, use_bias=False, kernel_regularizer=keras.regularizers.L2(1e-3))(x)
+            x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.Dense(classes, name="logits", dtype="float32")(layers.GlobalMaxPooling2D()(x))
+        return keras.Model(inputs, layers.Softmax(dtype="float32")(x))
+
+    return "undropped"
+
+
 def train_until_killed(run, epoch):
     """Trains a run in another process, which is killed in the second step of `epoch`."""
     command = [sys.executable, "-c", _KILLED, str(Path(__file__).parent), str(run.folder), str(epoch)]
