@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import math
+import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -21,12 +22,12 @@ from celestialkeras.errors import (
 )
 from celestialkeras.files import PARTIAL_PREFIX, discard_partials, write_text
 from celestialkeras.lcid.frames import Frame
-from celestialkeras.lcid.listed import find_listed_files, read_listed_frame
+from celestialkeras.lcid.listed import ListedFiles, read_listed_frame
 from celestialkeras.lcid.manifest import SPLITS, Observation
 from celestialkeras.lcid.shards import SCHEMA, EncodedFrame, is_finished, write_shard, write_summary
 from celestialkeras.lcid.splits import split_by_object
 from celestialkeras.lcid.stretch import Stretch, encode, estimate_background
-from celestialkeras.workers import spread
+from celestialkeras.workers import Spreading, WorkLostError, spread
 
 # 134 MB of codes a shard: small enough to lose little when a build is stopped, large enough for few files.
 _FRAMES_PER_SHARD = 16
@@ -63,10 +64,9 @@ class FitsFolder:
 
     def encoders(self, batches: Sequence[Sequence[Observation]]) -> list[RowEncoder]:
         """See `FrameSource.encoders`."""
-        paths = find_listed_files(self.folder)
+        files = ListedFiles(self.folder)
         return [
-            partial(_encode_file, self.folder, {row.obsid: paths[row.obsid] for row in batch if row.obsid in paths})
-            for batch in batches
+            partial(_encode_file, self.folder, {row.obsid: files.get(row.obsid) for row in batch}) for batch in batches
         ]
 
 
@@ -135,6 +135,7 @@ def build_dataset(
     folder: str | Path,
     *,
     workers: int = 1,
+    spreading: Spreading | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Decodes every frame of a plan into shards.
@@ -145,10 +146,13 @@ def build_dataset(
         plan: What to build.
         folder: Where to. A folder that holds another data set is refused.
         workers: Processes that decode at once; 1 decodes in this one.
+        spreading: Decodes elsewhere instead, such as `celestialkeras.cluster.Cluster.spread`; the folders must be
+            absolute then, and the same there as here. Bytes do not depend on where they are made.
         on_progress: Called with frames done and frames in all.
 
     Raises:
-        DatasetError: `folder` holds another data set, no frame can be read, or a worker dies.
+        DatasetError: `folder` holds another data set, no frame can be read, a worker dies, or one elsewhere does not
+            see the folder.
         MissingExtraError: TensorFlow is not installed.
     """
     # Asked for here, since a worker could only say that it died.
@@ -167,11 +171,16 @@ def build_dataset(
         (folder / "dataset.json").unlink(missing_ok=True)
         discard_partials(folder / "shards")
     try:
-        for shard, _ in spread(_build_shard, todo, workers):
+        for shard, _ in spreading(_build_shard, todo) if spreading else spread(_build_shard, todo, workers):
             done += len(shard.rows)
             report(done, total)
     except BrokenProcessPool as error:
         raise DatasetError(f"{folder}: a worker died, out of memory? Run again with fewer workers") from error
+    except WorkLostError as error:
+        lost = "; ".join(f"{shard.name}: {reason}" for shard, reason in error.lost)
+        raise DatasetError(f"{folder}: no data set yet, for want of {len(error.lost)} shards ({lost})") from error
+    # A worker that was killed while others took its work over leaves a half-written file.
+    discard_partials(folder / "shards")
     write_summary(
         folder,
         [shard.name for shard in shards],
@@ -233,6 +242,11 @@ def _shards(plan: BuildPlan, folder: Path) -> Iterator[_ShardPlan]:
 
 
 def _build_shard(shard: _ShardPlan) -> None:
+    if not (shard.folder / "plan.json").is_file():
+        raise DatasetError(
+            f"{platform.node()}: does not see {shard.folder}; workers of other machines need the folders of frames and "
+            f"shards on a file system that all share"
+        )
     frames: list[EncodedFrame] = []
     bad: list[dict[str, Any]] = []
     for row in shard.rows:
@@ -243,8 +257,8 @@ def _build_shard(shard: _ShardPlan) -> None:
     write_shard(shard.folder, shard.name, frames, bad)
 
 
-def _encode_file(folder: Path, paths: Mapping[str, Path], row: Observation, stretch: Stretch) -> EncodedFrame:
-    path = paths.get(row.obsid)
+def _encode_file(folder: Path, paths: Mapping[str, Path | None], row: Observation, stretch: Stretch) -> EncodedFrame:
+    path = paths[row.obsid]
     if path is None:
         raise FrameNotFoundError(f"{folder}: no {row.obsid}_raw.fits, _flc.fits or _flt.fits")
     return encode_frame(row, read_listed_frame(path, row), stretch)

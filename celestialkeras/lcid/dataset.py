@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from celestialkeras.errors import DatasetError
-from celestialkeras.lcid.degradations import Degradation, degrade_codes
+from celestialkeras.lcid.degradations import Degradation
+from celestialkeras.lcid.degradations.degrade import degrade_codes
 from celestialkeras.lcid.manifest import SPLITS
 from celestialkeras.lcid.shards import SCHEMA, Record, data_digest, read_codes, read_index
 from celestialkeras.lcid.stretch import Stretch

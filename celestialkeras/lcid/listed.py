@@ -5,11 +5,15 @@ A row names no file but a rootname, which is looked up among the files that the 
 
 from __future__ import annotations
 
+import os
+from array import array
 from pathlib import Path
+
+import numpy as np
 
 from celestialkeras.errors import MismatchedFrameError
 from celestialkeras.lcid.frames import FRAME_SUFFIXES, Frame, read_frame
-from celestialkeras.lcid.manifest import Observation
+from celestialkeras.lcid.manifest import ROOTNAME, Observation
 
 # Where several products of one exposure lie in a folder, the one that the paper uses comes first.
 _PRODUCTS = ("raw", "flc", "flt")
@@ -20,16 +24,46 @@ def find_frame_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.name.endswith(FRAME_SUFFIXES))
 
 
-def find_listed_files(folder: Path) -> dict[str, Path]:
-    """The FITS file of each rootname in a folder and its subfolders."""
-    found: dict[str, tuple[int, Path]] = {}
-    for path in find_frame_files(folder):
-        rootname, _, rest = path.name.partition("_")
-        product = rest.split(".")[0]
-        if product in _PRODUCTS:
-            candidate = (_PRODUCTS.index(product), path)
-            found[rootname] = min(found.get(rootname, candidate), candidate)
-    return {rootname: path for rootname, (_, path) in found.items()}
+class ListedFiles:
+    """The FITS file of each rootname in a folder and its subfolders: some twenty bytes a file, for millions of them."""
+
+    def __init__(self, folder: Path) -> None:
+        """Looks through the folder once.
+
+        Args:
+            folder: The folder; one that is not there holds nothing.
+        """
+        self._folders: list[str] = []
+        endings: dict[str, int] = {}
+        rootnames, places, kinds = array("q"), array("I"), array("I")
+        for parent, _, names in os.walk(folder):
+            self._folders.append(parent)
+            for name in names:
+                rootname, _, ending = name.partition("_")
+                listed = ROOTNAME.fullmatch(rootname) and ending.split(".")[0] in _PRODUCTS
+                if listed and name.endswith(FRAME_SUFFIXES):
+                    rootnames.append(int(rootname, 36))
+                    places.append(len(self._folders) - 1)
+                    kinds.append(endings.setdefault(ending, len(endings)))
+        self._endings = list(endings)
+        unsorted = np.array(rootnames, np.int64)
+        order = np.argsort(unsorted, kind="stable")
+        self._rootnames = unsorted[order]
+        self._places, self._kinds = np.array(places, np.uint32)[order], np.array(kinds, np.uint32)[order]
+
+    def get(self, rootname: str) -> Path | None:
+        """The file of an exposure; None where there is none."""
+        if not ROOTNAME.fullmatch(rootname):
+            return None
+        wanted = int(rootname, 36)
+        first = np.searchsorted(self._rootnames, wanted)
+        found = slice(first, np.searchsorted(self._rootnames, wanted, "right"))
+        candidates = []
+        for place, kind in zip(self._places[found], self._kinds[found], strict=True):
+            ending = self._endings[kind]
+            product = _PRODUCTS.index(ending.split(".")[0])
+            candidates.append((product, Path(self._folders[place], f"{rootname}_{ending}")))
+        return min(candidates)[1] if candidates else None
 
 
 def read_listed_frame(path: Path, row: Observation) -> Frame:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from celestialkeras.errors import ManifestError
 from celestialkeras.files import write_text
 from celestialkeras.lcid.detectors import CHIP_HDUS, DETECTORS
-from celestialkeras.lcid.tables import read_table
+from celestialkeras.lcid.tables import walk_table
 
 LABELS = ("galaxy", "NSC")
 """Class names in the order of their codes: 0 = galaxy, 1 = nebula / star cluster (NSC)."""
@@ -22,7 +22,9 @@ SPLITS = ("train", "validation", "test")
 COLUMNS = ("ID", "Instrument", "OBSID", "Filter", "RA", "DEC", "HDU Index", "Label")
 """Columns of the published lists, after an unnamed index column."""
 
-_ROOTNAME = re.compile(r"[a-z0-9]{9}")
+ROOTNAME = re.compile(r"[a-z0-9]{9}")
+"""What the rootname of an exposure is."""
+
 _FILTER = re.compile(r"[A-Za-z0-9]+")
 # Stricter than `float`, which takes `1_0`, `nan` and digits of every script.
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -84,11 +86,9 @@ def read_manifest(path: str | Path) -> list[Observation]:
         ManifestError: The file is missing, empty, not UTF-8 or not CSV, a column is missing or doubled, a cell
             is not allowed (row and column are named), or two rows are the same chip.
     """
-    path = Path(path)
     rows: list[Observation] = []
     first_line: dict[tuple[str, int], int] = {}
-    for line, cells in read_table(path, "manifest", COLUMNS):
-        row = _parse_row(cells, f"{path}: row {line}")
+    for line, row in walk_manifest(path):
         if row.key in first_line:
             raise ManifestError(
                 f"{path}: row {line} repeats row {first_line[row.key]}: {row.obsid} HDU {row.hdu} stands twice"
@@ -96,6 +96,23 @@ def read_manifest(path: str | Path) -> list[Observation]:
         first_line[row.key] = line
         rows.append(row)
     return rows
+
+
+def walk_manifest(path: str | Path) -> Iterator[tuple[int, Observation]]:
+    """Reads an observation list row by row, for lists that memory does not hold.
+
+    Args:
+        path: See `read_manifest`.
+
+    Yields:
+        Each row's line, counted from 1 for the header, and the row. Whether two are the same chip is not looked at.
+
+    Raises:
+        ManifestError: See `read_manifest`.
+    """
+    path = Path(path)
+    for line, cells in walk_table(path, "manifest", COLUMNS):
+        yield line, _parse_row(cells, f"{path}: row {line}")
 
 
 def write_manifest(rows: Sequence[Observation], path: str | Path) -> None:
@@ -138,7 +155,7 @@ def _parse_row(row: Mapping[str, str], where: str) -> Observation:
         raise refuse("ID", "must be the printable name of an object")
     if cells["Instrument"] not in DETECTORS:
         raise refuse("Instrument", f"must be one of {', '.join(DETECTORS)}")
-    if not _ROOTNAME.fullmatch(cells["OBSID"]):
+    if not ROOTNAME.fullmatch(cells["OBSID"]):
         raise refuse("OBSID", "must be a rootname of nine lower-case letters and digits, such as iddt11fxq")
     if not _FILTER.fullmatch(cells["Filter"]):
         raise refuse("Filter", "must be a filter name such as F814W")

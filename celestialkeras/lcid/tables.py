@@ -1,25 +1,29 @@
-"""CSV files with a header, read whole and refused by row where their shape is wrong."""
+"""CSV files with a header, refused by row where their shape is wrong."""
 
 from __future__ import annotations
 
 import csv
-import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from celestialkeras.errors import ManifestError
 
 
 def read_table(path: Path, what: str, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Reads a CSV file and checks its shape; what the cells hold is for the caller to judge.
+    """Reads a CSV file whole; see `walk_table`."""
+    return list(walk_table(path, what, columns))
+
+
+def walk_table(path: Path, what: str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Reads a CSV file row by row and checks its shape; what the cells hold is for the caller to judge.
 
     Args:
         path: UTF-8 with or without a byte-order mark. Empty rows do not count.
         what: What the file is, for messages, such as `manifest`.
         columns: Columns that it must have.
 
-    Returns:
+    Yields:
         Each row's line, counted from 1 for the header, and its cells by column.
 
     Raises:
@@ -27,32 +31,35 @@ def read_table(path: Path, what: str, columns: Sequence[str]) -> list[tuple[int,
             more or fewer cells than the header, or there are no rows.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        # `newline=""` leaves line breaks within quoted cells to the CSV reader.
+        with path.open(encoding="utf-8-sig", newline="") as source:
+            yield from _rows(csv.reader(source, strict=True), path, columns)
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: no such {what}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-    try:
-        # Unlike `splitlines`, this leaves line breaks within quoted cells, and Unicode's own, to the CSV reader.
-        table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise ManifestError(f"{path}: not valid CSV ({error})") from error
-    if not table:
+
+
+def _rows(table: Iterator[list[str]], path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    first = next(table, None)
+    if first is None:
         raise ManifestError(f"{path}: empty; expected the columns {', '.join(columns)}")
-    header = [name.strip() for name in table[0]]
+    header = [name.strip() for name in first]
     doubled = [name for name, count in Counter(header).items() if count > 1]
     if doubled:
         raise ManifestError(f"{path}: column {doubled[0]!r} stands twice in the header")
     missing = [name for name in columns if name not in header]
     if missing:
         raise ManifestError(f"{path}: no column {missing[0]!r}; found {', '.join(filter(None, header))}")
-    rows: list[tuple[int, dict[str, str]]] = []
-    for line, cells in enumerate(table[1:], start=2):
+    found = False
+    for line, cells in enumerate(table, start=2):
         if not any(cells):
             continue
         if len(cells) != len(header):
             raise ManifestError(f"{path}: row {line} has {len(cells)} cells, the header {len(header)}")
-        rows.append((line, dict(zip(header, cells, strict=True))))
-    if not rows:
+        found = True
+        yield line, dict(zip(header, cells, strict=True))
+    if not found:
         raise ManifestError(f"{path}: a header but no rows")
-    return rows

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from celestialkeras.lcid.build import BuildPlan
     from celestialkeras.lcid.dataset import LcidDataset
     from celestialkeras.lcid.manifest import Observation
+    from celestialkeras.workers import Spreading
 
 workers_option = click.option(
     "--workers",
@@ -51,13 +52,20 @@ split_seed_option = click.option(
 )
 
 
-def build_with_progress(plan: BuildPlan, folder: Path, workers: int, task: str, unit: str = "frames") -> LcidDataset:
+def build_with_progress(
+    plan: BuildPlan,
+    folder: Path,
+    workers: int,
+    task: str,
+    unit: str = "frames",
+    spreading: Spreading | None = None,
+) -> LcidDataset:
     """Builds a data set, says how far it is, and opens it."""
     from celestialkeras.lcid.build import build_dataset
     from celestialkeras.lcid.dataset import open_dataset
 
     with progress_bar(task, unit) as report:
-        build_dataset(plan, folder, workers=workers, on_progress=report)
+        build_dataset(plan, folder, workers=workers, spreading=spreading, on_progress=report)
     return open_dataset(folder)
 
 
@@ -80,6 +88,7 @@ def print_dataset(
     if as_json:
         print_json(
             {
+                "schema": "celestialkeras.dataset/1",
                 "data": str(dataset.folder),
                 "frames": counts,
                 "objects": objects,

@@ -11,6 +11,7 @@ import click
 
 from celestial_cli.building import build_with_progress
 from celestial_cli.terminal import progress_bar, say
+from celestialkeras.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from celestialkeras.lcid.dataset import LcidDataset
@@ -29,10 +30,13 @@ def preset_survey(
     confounded: bool = False,
 ) -> SurveySpec:
     """A preset, changed where asked. With other numbers of objects nothing is held out: `data build` splits."""
-    from celestialkeras.lcid.simulate.survey import PRESETS
+    from celestialkeras.lcid.simulate.presets import PRESETS
 
     if preset not in PRESETS:
-        raise click.BadParameter(f"must be one of {', '.join(PRESETS)}. Received: {preset}", param_hint="--preset")
+        hint = did_you_mean(preset, PRESETS)
+        raise click.BadParameter(
+            f"must be one of {', '.join(PRESETS)}{hint}. Received: {preset}", param_hint="--preset"
+        )
     spec = PRESETS[preset]
     if objects is not None and objects != spec.objects:
         spec = replace(spec, objects=objects, test_objects=0, validation_objects=0)

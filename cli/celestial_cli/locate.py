@@ -22,7 +22,7 @@ from celestial_edge.trust import Trust
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import ArtifactError, DatasetError, ModelError, RunError
 from celestialkeras.files import sha256_of
-from celestialkeras.training.run import LATEST, RUNS, Run, open_run
+from celestialkeras.training.run import LATEST, RUNS, Run, did_you_mean_run, open_run
 
 if TYPE_CHECKING:
     from celestial_edge.device.read_ahead import Chip, ChipResult
@@ -80,6 +80,12 @@ def artifacts_folder(run: Run) -> Path:
     return run.folder / "artifacts"
 
 
+def known_artifacts(run: Path) -> list[Path]:
+    """The artifacts in a run's folder, int8 first."""
+    folder = artifacts_folder(Run(run))
+    return [folder / recipe for recipe in RECIPES if is_artifact(folder / recipe)]
+
+
 def is_run(path: Path) -> bool:
     """Whether a folder holds a run's configuration."""
     return Run(path).config.is_file()
@@ -118,7 +124,8 @@ def find_artifacts(paths: Sequence[Path], trust: Trust | None = None) -> list[Pa
         elif is_run(path):
             found += _of_run(open_run(path), trust)
         else:
-            raise ArtifactError(f"{path}: neither an artifact (it has no {CARD_NAME}) nor a run")
+            hint = did_you_mean_run(path)
+            raise ArtifactError(f"{path}: neither an artifact (it has no {CARD_NAME}) nor a run{hint}")
     return found
 
 
@@ -134,7 +141,7 @@ def find_model(path: Path | None) -> tuple[Path, Run | None]:
     """
     if path is not None and path.suffix == ".keras":
         if not path.is_file():
-            raise ModelError(f"{path}: no such model; `celestial train` makes one")
+            raise ModelError(f"{path}: no such model{did_you_mean_run(path.parent)}; `celestial train` makes one")
         beside = path.parent
         return path, Run(beside) if is_run(beside) else None
     run = open_run(path)
@@ -171,17 +178,7 @@ def find_classifier(
         ArtifactError: The artifact is altered, foreign or not trusted.
         ModelError: The `.keras` file cannot be used.
     """
-    if path is None:
-        run = _latest_run()
-        path = _best_of_run(run, trust) if run else _shipped()
-    elif path.suffix != ".keras" and not is_artifact(path):
-        try:
-            run = open_run(path)
-        except RunError as error:
-            raise ArtifactError(
-                f"{path}: neither an artifact (it has no {CARD_NAME}), nor a .keras file, nor a run"
-            ) from error
-        path = _best_of_run(run, trust)
+    path = find_classified(path, trust)
     if path.suffix == ".keras":
         if trust is not None and trust.demands:
             raise ArtifactError(
@@ -195,6 +192,23 @@ def find_classifier(
     from celestial_edge.device.runtime import Classifier
 
     return Classifier(path, threads, trust, abstain), str(path)
+
+
+def find_classified(path: Path | None, trust: Trust | None = None) -> Path:
+    """The artifact or `.keras` file that decides where a path, or none, is given; see `find_classifier`."""
+    if path is None:
+        run = _latest_run()
+        return _best_of_run(run, trust) if run else _shipped()
+    if path.suffix != ".keras" and not is_artifact(path):
+        try:
+            run = open_run(path)
+        except RunError as error:
+            raise ArtifactError(
+                f"{path}: neither an artifact (it has no {CARD_NAME}), nor a .keras file, nor a run"
+                f"{did_you_mean_run(path)}"
+            ) from error
+        return _best_of_run(run, trust)
+    return path
 
 
 def check_fresh(artifact: Path, run: Run, trust: Trust | None = None) -> Path:
@@ -259,8 +273,7 @@ def _best_of_run(run: Run, trust: Trust | None) -> Path:
 
 
 def _of_run(run: Run, trust: Trust | None) -> list[Path]:
-    folder = artifacts_folder(run)
-    found = [check_fresh(folder / recipe, run, trust) for recipe in RECIPES if is_artifact(folder / recipe)]
+    found = [check_fresh(artifact, run, trust) for artifact in known_artifacts(run.folder)]
     if not found:
         raise ArtifactError(f"{run.folder}: no artifacts yet; `celestial quantize --int8` makes them")
     return found

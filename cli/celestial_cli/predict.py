@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -12,13 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from celestial_cli.clusters import cluster_option
 from celestial_cli.locate import find_classifier, trust_options
-from celestial_cli.terminal import print_table, progress_bar, say, threads_option
+from celestial_cli.parameters import Choice, ModelPath
+from celestial_cli.terminal import print_json_line, print_table, progress_bar, say, threads_option
 
 if TYPE_CHECKING:
+    from celestial_edge.cluster.chips import ChipList
     from celestial_edge.device.runtime import Chip, ChipResult, Verdict
     from celestial_edge.trust import Trust
+    from celestialkeras.cluster import ClusterAddress
     from celestialkeras.errors import FrameError
 
 _CSV_COLUMNS = (
@@ -31,10 +36,10 @@ _CSV_COLUMNS = (
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=ModelPath(),
     help="Artifact, .keras file or run.  [default: runs/latest, or the shipped artifact]",
 )
-@click.option("--hdu", type=click.Choice(["1", "4"]), help="One chip only.  [default: both, or those of the manifest]")
+@click.option("--hdu", type=Choice(["1", "4"]), help="One chip only.  [default: both, or those of the manifest]")
 @click.option(
     "--frames", type=click.Path(path_type=Path), help="Folder of a manifest's files.  [default: the manifest's]"
 )
@@ -46,6 +51,15 @@ _CSV_COLUMNS = (
 )
 @trust_options
 @threads_option
+@cluster_option
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="With --cluster: folder of the Parquet files.")
+@click.option(
+    "--partition",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="With --cluster: chips of a Parquet file, which are done over when a worker dies at them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON Lines, one exposure a line, as they are decided.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one chip or exposure a line, as they are decided.")
 def predict(
@@ -56,6 +70,9 @@ def predict(
     abstain: float | None,
     trust: Trust,
     threads: int,
+    cluster: ClusterAddress | None,
+    folder: Path | None,
+    partition: int,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -65,10 +82,24 @@ def predict(
     and manifests (.csv), whose rows are held against the files that they list.
 
     Goes on past bad frames and lists them; the exit code is then 1.
+
+    With --cluster, Dask workers write one row a chip to Parquet files, and --json prints a summary. The same command
+    goes on where it was stopped.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two ways of saying the same; choose one")
-    exposures = list(_exposures(paths, [int(hdu)] if hdu else [1, 4], frames))
+    hdus = [int(hdu)] if hdu else [1, 4]
+    if cluster is not None:
+        if as_csv or folder is None:
+            raise click.UsageError("--cluster writes Parquet files: it needs --to FOLDER, and knows no --csv")
+        from celestial_cli.cluster_predict import Request, predict_on_cluster
+
+        asked = Request(model, trust, abstain, _threads_on(cluster, threads), folder, partition)
+        predict_on_cluster(cluster, _chip_list(paths, hdus, frames), asked, as_json)
+        return
+    if folder is not None:
+        raise click.UsageError("--to is where --cluster writes its Parquet files; name the workers with --cluster")
+    exposures = list(_exposures(paths, hdus, frames))
     classifier, source = find_classifier(model, threads, trust, abstain)
     results = classifier.classify_many(chain.from_iterable(exposures))
     decided = (
@@ -110,6 +141,28 @@ class _Exposure:
         return cls(exposure[0].path, chips, combine(list(chips.values()), abstain) if chips else None, bad)
 
 
+def _threads_on(cluster: ClusterAddress, threads: int) -> int:
+    """Threads of each worker's interpreter: as asked, or so many that workers of this machine take all its cores."""
+    asked = click.get_current_context().get_parameter_source("threads") is not ParameterSource.DEFAULT
+    own = cluster.interpreter_threads(os.cpu_count() or 1)
+    return threads if asked or own is None else own
+
+
+def _chip_list(paths: Sequence[Path], hdus: Sequence[int], frames: Path | None) -> ChipList:
+    """The chips of one manifest, row by row, or those of files and folders; by absolute paths."""
+    from celestial_edge.cluster.chips import FileChips, ListedChips
+
+    lists = [path for path in paths if path.suffix == ".csv"]
+    if not lists:
+        chips = (
+            chip for exposure in _exposures([path.absolute() for path in paths], hdus, frames) for chip in exposure
+        )
+        return FileChips(tuple(dict.fromkeys(chip.path for chip in chips)), tuple(hdus))
+    if len(paths) > 1:
+        raise click.UsageError("--cluster takes one manifest, or files and folders")
+    return ListedChips.of(lists[0].absolute(), (frames or lists[0].parent).absolute(), hdus)
+
+
 def _exposures(paths: Iterable[Path], hdus: Sequence[int], frames: Path | None) -> Iterator[list[Chip]]:
     """The chips of each file that the paths name."""
     from celestial_edge.device.runtime import Chip
@@ -131,14 +184,14 @@ def _exposures(paths: Iterable[Path], hdus: Sequence[int], frames: Path | None) 
 
 def _listed(manifest: Path, folder: Path, hdus: Sequence[int]) -> Iterator[list[Chip]]:
     from celestial_edge.device.runtime import Chip
-    from celestialkeras.lcid.listed import find_listed_files
+    from celestialkeras.lcid.listed import ListedFiles
     from celestialkeras.lcid.manifest import read_manifest
 
     rows = [row for row in read_manifest(manifest) if row.hdu in hdus]
-    files = find_listed_files(folder)
+    files = ListedFiles(folder)
     exposures: dict[str, list[Chip]] = {}
     for row in rows:
-        path = files.get(row.obsid, folder / f"{row.obsid}_raw.fits")
+        path = files.get(row.obsid) or folder / f"{row.obsid}_raw.fits"
         exposures.setdefault(row.obsid, []).append(Chip(path, row.hdu, row))
     yield from exposures.values()
 
@@ -147,13 +200,14 @@ def _print_json(exposures: Iterable[_Exposure], source: str) -> int:
     bad = 0
     for exposure in exposures:
         record = {
+            "schema": "celestialkeras.prediction/1",
             "file": str(exposure.file),
             "model": source,
             "chips": [{"hdu": hdu, **verdict.to_json()} for hdu, verdict in exposure.chips.items()],
             "exposure": exposure.together and exposure.together.to_json(),
             "bad": [{"hdu": hdu, "reason": error.reason, "message": str(error)} for hdu, error in exposure.bad.items()],
         }
-        click.echo(json.dumps(record, allow_nan=False))
+        print_json_line(record)
         bad += len(exposure.bad)
     return bad
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from celestialkeras.errors import ManifestError, MismatchedFrameError
-from celestialkeras.lcid.listed import find_listed_files, read_listed_frame
+from celestialkeras.lcid.listed import ListedFiles, read_listed_frame
 from celestialkeras.lcid.manifest import Observation, read_manifest
 
 HEADER = ",ID,Instrument,OBSID,Filter,RA,DEC,HDU Index,Label\n"
@@ -18,10 +18,17 @@ def test_the_product_that_the_paper_uses_comes_first(tmp_path: Path) -> None:
     (folder / "below").mkdir(parents=True)
     for name in ("iddt11fxq_flc.fits", "below/iddt11fxq_raw.fits.gz", "jaaa00aaq_flt.fits.fz", "jaaa00aaq_drz.fits"):
         (folder / name).touch()
-    assert find_listed_files(folder) == {
-        "iddt11fxq": folder / "below/iddt11fxq_raw.fits.gz",
-        "jaaa00aaq": folder / "jaaa00aaq_flt.fits.fz",
-    }
+    files = ListedFiles(folder)
+    assert files.get("iddt11fxq") == folder / "below/iddt11fxq_raw.fits.gz"
+    assert files.get("jaaa00aaq") == folder / "jaaa00aaq_flt.fits.fz"
+    assert files.get("jaaa00abq") is None
+
+
+def test_of_two_files_alike_the_first_by_name_is_taken(tmp_path: Path) -> None:
+    for below in ("b", "a", "c"):
+        (tmp_path / below).mkdir()
+        (tmp_path / below / "iddt11fxq_raw.fits").touch()
+    assert ListedFiles(tmp_path).get("iddt11fxq") == tmp_path / "a" / "iddt11fxq_raw.fits"
 
 
 @pytest.mark.parametrize(
@@ -38,7 +45,7 @@ def test_no_row_finds_a_file_outside_the_folder(tmp_path: Path) -> None:
     (tmp_path / "iddt11fxq_raw.fits").touch()
     folder = tmp_path / "frames"
     folder.mkdir()
-    assert find_listed_files(folder) == {}
+    assert ListedFiles(folder).get("iddt11fxq") is None
 
 
 def test_a_file_of_another_exposure_is_refused(uvis_raw: Path) -> None:
