@@ -91,6 +91,27 @@ def choose_limit(limit: int, cgroups: Path = CGROUPS, own: Path = _OWN_CGROUP) -
     return MemoryLimit(limit, _writable_cgroup(limit, cgroups, own))
 
 
+def cgroups_above(cgroups: Path = CGROUPS, own: Path = _OWN_CGROUP) -> tuple[Path, ...]:
+    """This process's cgroup (version 2) and those that it lies in, from the nearest to the root.
+
+    Args:
+        cgroups: Where cgroups are mounted.
+        own: The file that tells this process's cgroup.
+
+    Returns:
+        Their folders; none where the system has no such cgroups.
+    """
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        return ()
+    path = next((line[len("0::/") :] for line in lines if line.startswith("0::/")), None)
+    if path is None:
+        return ()
+    nearest = cgroups / path
+    return (nearest, *(folder for folder in nearest.parents if folder.is_relative_to(cgroups)))
+
+
 def enter_limit(entry: Mapping[str, Any]) -> None:
     """Puts this process under a limit; to be called before it takes memory, for what was taken is not moved.
 
@@ -108,20 +129,7 @@ def enter_limit(entry: Mapping[str, Any]) -> None:
 
 def _writable_cgroup(limit: int, cgroups: Path, own: Path) -> Path | None:
     """The cgroup nearest to this process in which limited ones can be made, and entered."""
-    try:
-        lines = own.read_text().splitlines()
-    except OSError:
-        return None
-    path = next((line[len("0::/") :] for line in lines if line.startswith("0::/")), None)
-    if path is None:
-        return None
-    nearest = cgroups / path
-    for folder in (nearest, *nearest.parents):
-        if _takes_limits(folder, limit):
-            return folder
-        if folder == cgroups:
-            break
-    return None
+    return next((folder for folder in cgroups_above(cgroups, own) if _takes_limits(folder, limit)), None)
 
 
 def _takes_limits(folder: Path, limit: int) -> bool:
