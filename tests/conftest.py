@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from celestial_cli import terminal
 from celestial_edge.card import MODEL_NAME, Card, InputContract, hash_files, write_card
 from celestial_edge.compress.export import export_tflite
 from celestial_edge.device.runtime import Classifier
@@ -21,6 +23,8 @@ from celestialkeras.lcid.detectors import CHIP_HDUS, WFC3_UVIS
 from celestialkeras.lcid.manifest import SPLITS, Observation
 from celestialkeras.lcid.shards import EncodedFrame, write_shard, write_summary
 from celestialkeras.lcid.stretch import Stretch
+from distributions import Distributions, build_distributions
+from json_page import problems
 from raw_files import RawFile, raw_counts
 from small_artifacts import BINNING, SHAPE, some_codes
 from small_datasets import DatasetFactory, SmallSplit
@@ -32,6 +36,25 @@ def own_notes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def documented_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a verb prints as JSON in a test is what docs/json.md says of it."""
+    encode = terminal.encode_document
+
+    def encode_documented(document: Mapping[str, Any], indent: int | None = None) -> str:
+        text = encode(document, indent)
+        assert not (found := problems(json.loads(text))), found
+        return text
+
+    monkeypatch.setattr(terminal, "encode_document", encode_documented)
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
+    """Source distribution and wheel, built once."""
+    return build_distributions(tmp_path_factory.mktemp("distributions"))
 
 
 @pytest.fixture(scope="session")

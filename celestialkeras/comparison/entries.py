@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Any, TypeAlias
 from celestialkeras.errors import ModelError, RunError
 from celestialkeras.models.pretrained import FRESH, IMAGENET
 from celestialkeras.models.registry import get_model, list_models
+from celestialkeras.suggestions import did_you_mean
 from celestialkeras.training.options import TrainOptions
+from celestialkeras.training.run import did_you_mean_run
 
 # What all networks of a comparison have in common, or what says which network it is.
 _COMMON = ("data", "minutes", "seed", "model", "model_options")
@@ -69,13 +70,12 @@ def names_network(text: str) -> bool:
     if Path(text).exists():
         return False
     if colon or not ("/" in text or Path(text).suffix):
-        close = difflib.get_close_matches(name, list_models(), n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
         raise ModelError(
             f"an entry must be a network, NAME or NAME:SETTING=VALUE,..., or the path of a run, a .keras file or an"
-            f" artifact; {hint}Networks are {', '.join(list_models())}. Received: {text!r}"
+            f" artifact{did_you_mean(name, list_models())}; networks are {', '.join(list_models())}. Received: {text!r}"
         )
-    raise ModelError(f"no such run, .keras file or artifact; `celestial train` makes a run. Received: {text!r}")
+    hint = did_you_mean_run(Path(text))
+    raise ModelError(f"no such run, .keras file or artifact{hint}; `celestial train` makes a run. Received: {text!r}")
 
 
 def parse_network(text: str, common: Mapping[str, Any]) -> Network:
@@ -131,9 +131,8 @@ def parse_settings(text: str, known: Collection[str] = TRAINING_SETTINGS, accept
         if not name or not equals or not value.strip():
             raise RunError(f"a setting must be written NAME=VALUE; {accepted}. Received: {part!r} in {text!r}")
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean `{close[0]}`? " if close else "; "
-            raise RunError(f"no setting `{name}`{hint}{accepted}. Received: {part.strip()}")
+            hint = did_you_mean(name, known)
+            raise RunError(f"no setting `{name}`{hint}; {accepted}. Received: {part.strip()}")
         if name in found:
             raise RunError(f"`{name}` is set twice. Received: {text!r}")
         found[name] = read_value(value.strip())

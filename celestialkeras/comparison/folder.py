@@ -13,6 +13,7 @@ from typing import Any
 from celestialkeras.comparison.plan import Plan, Trial, check_plan, file_name, plan_from_json
 from celestialkeras.errors import RunError
 from celestialkeras.files import write_text
+from celestialkeras.suggestions import did_you_mean
 from celestialkeras.training.run import Run
 
 COMPARISONS = Path("comparisons")
@@ -85,6 +86,11 @@ def begin_comparison(plan: Plan, name: str | None = None, comparisons: Path = CO
     return found
 
 
+def known_comparisons(comparisons: Path = COMPARISONS) -> list[str]:
+    """Names of the comparisons that were begun, sorted."""
+    return sorted(path.parent.name for path in comparisons.glob("*/plan.json"))
+
+
 def read_plan(name: str, comparisons: Path = COMPARISONS) -> Plan:
     """The plan of a comparison that was begun.
 
@@ -93,7 +99,10 @@ def read_plan(name: str, comparisons: Path = COMPARISONS) -> Plan:
     """
     path = _folder(name, comparisons).plan
     if not path.is_file():
-        raise RunError(f"{path.parent}: no comparison there; `celestial compare ENTRY... --name {name}` begins one")
+        hint = did_you_mean(name, known_comparisons(comparisons))
+        raise RunError(
+            f"{path.parent}: no comparison there{hint}; `celestial compare ENTRY... --name {name}` begins one"
+        )
     try:
         return plan_from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, KeyError, TypeError, ValueError) as error:

@@ -21,6 +21,7 @@ from celestialkeras.evaluation.predictions import Predictions
 from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.manifest import LABELS, Observation
 from celestialkeras.lcid.rules import answer_by_rules
+from celestialkeras.suggestions import did_you_mean
 
 RULES = ("majority", "instrument", "instrument and filter")
 """The rules without pixels that lead the table."""
@@ -122,7 +123,8 @@ def reference_of(plan: Plan, against: str | None) -> Entry:
     """
     names = [entry.name for entry in plan.entries]
     if against is not None and against not in names:
-        raise RunError(f"`against` must be one of the entries, {', '.join(names)}. Received: {against!r}")
+        hint = did_you_mean(against, names)
+        raise RunError(f"`against` must be one of the entries, {', '.join(names)}{hint}. Received: {against!r}")
     return plan.entries[names.index(against) if against is not None else 0]
 
 

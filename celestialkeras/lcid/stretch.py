@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from celestialkeras.lcid.frames import Frame
+if TYPE_CHECKING:
+    from celestialkeras.lcid.frames import Frame
 
 CODES = 256
 """Codes run from 0 to 255; an int8 model takes `code - 128`."""

@@ -14,6 +14,7 @@ from celestialkeras.models.head import check_head, classifier
 from celestialkeras.models.padding import SAME, VALID, Window, check_padding, smallest_side
 from celestialkeras.models.registry import FULL_INPUT_SHAPE, InputRule, register
 from celestialkeras.models.width import check_width, scaled
+from celestialkeras.suggestions import did_you_mean
 
 STEM_KERNEL = 8
 """Side of the stem's kernel, pixels: at stride 8 the patches tile the frame, at 4 and 2 they overlap."""
@@ -122,7 +123,8 @@ def celestialnet_edge(
         )
     check_padding(padding)
     if attention not in ATTENTIONS:
-        raise ModelError(f"`attention` must be one of {', '.join(ATTENTIONS)}. Received: attention={attention!r}")
+        hint = did_you_mean(attention, ATTENTIONS)
+        raise ModelError(f"`attention` must be one of {', '.join(ATTENTIONS)}{hint}. Received: attention={attention!r}")
     if dilation < 1:
         raise ModelError(f"`dilation` must be at least 1. Received: dilation={dilation}")
     stem = _Convolution("stem", scaled(STEM_FILTERS, width), stem_kernel, stem_stride, padding)

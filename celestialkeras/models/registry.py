@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -14,6 +13,7 @@ from celestialkeras import models
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import ModelError
 from celestialkeras.lcid.detectors import CHIP_SHAPE
+from celestialkeras.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import keras
@@ -103,7 +103,7 @@ class ModelEntry:
         for name in options:
             if name not in self.options:
                 raise ModelError(
-                    f"model {self.name!r} has no option `{name}`{_nearest(name, self.options)};"
+                    f"model {self.name!r} has no option `{name}`{did_you_mean(name, self.options)};"
                     f" its options are {', '.join(self.options)}. Received: {name}={options[name]!r}"
                 )
 
@@ -150,7 +150,7 @@ def get_model(name: str) -> ModelEntry:
     _load_families()
     if name not in _REGISTRY:
         raise ModelError(
-            f"no model is called {name!r}{_nearest(name, _REGISTRY)};"
+            f"no model is called {name!r}{did_you_mean(name, _REGISTRY)};"
             f" `celestial models` lists them: {', '.join(sorted(_REGISTRY))}. Received: model={name!r}"
         )
     return _REGISTRY[name]
@@ -180,8 +180,3 @@ def _load_families() -> None:
     import_tensorflow("building models")
     for module in pkgutil.iter_modules(models.__path__):
         importlib.import_module(f"{models.__name__}.{module.name}")
-
-
-def _nearest(name: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -5,12 +5,12 @@ A study is data alone; all of them are run by one comparison (`plan.py`) and tol
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from celestialkeras.errors import RunError
+from celestialkeras.suggestions import did_you_mean
 
 TESTED = "as tested"
 """Stands in an arm's `degrade` for what makes the blurry test frames of its study, whatever that is."""
@@ -167,10 +167,8 @@ def get_study(name: str) -> Study:
     """
     names = [study.name for study in STUDIES]
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
         raise RunError(
-            f"no study is called {name!r}; {hint}`celestial study --list` tells what they ask: {', '.join(names)}."
-            f" Received: {name!r}"
+            f"no study is called {name!r}{did_you_mean(name, names)}; `celestial study --list` tells what they ask:"
+            f" {', '.join(names)}. Received: {name!r}"
         )
     return STUDIES[names.index(name)]

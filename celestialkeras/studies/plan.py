@@ -13,6 +13,7 @@ from celestialkeras.errors import RunError
 from celestialkeras.lcid.dataset import LcidDataset
 from celestialkeras.lcid.degradations import parse_degradation
 from celestialkeras.studies.catalogue import TESTED, TRAINING, Arm, Study
+from celestialkeras.suggestions import did_you_mean
 from celestialkeras.training.options import TrainOptions
 
 STUDY_FOLDER = Path("studies")
@@ -105,7 +106,8 @@ def _chosen(study: Study, names: tuple[str, ...]) -> list[Arm]:
     known = [arm.name for arm in study.arms]
     for name in names:
         if name not in known:
-            raise RunError(f"study {study.name!r}: its arms are {', '.join(known)}. Received: {name!r}")
+            hint = did_you_mean(name, known)
+            raise RunError(f"study {study.name!r}: its arms are {', '.join(known)}{hint}. Received: {name!r}")
     if len(set(names)) == 1:
         raise RunError(f"study {study.name!r}: two arms are the fewest that can be compared. Received: {names[0]}")
     return [arm for arm in study.arms if not names or arm.name in names]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from celestial_cli.locate import find_artifacts, open_data, run_of_artifact, trust_options
+from celestial_cli.parameters import Choice, ModelPath
 from celestial_cli.terminal import json_option, print_json, print_table, progress_bar, threads_option
 from celestial_edge.card import CARD_NAME
 from celestial_edge.device.bench_options import RIVALS, BenchOptions
@@ -19,6 +20,7 @@ from celestial_edge.device.boards import BOARDS, Board
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import QualityGateError
 from celestialkeras.files import sha256_of, write_text
+from celestialkeras.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from celestial_edge.compress.judged_frames import JudgedFrames
@@ -51,24 +53,25 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 def _runtimes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
     asked = tuple(dict.fromkeys(value.split(","))) if value is not None else ()
     if unknown := [name for name in asked if name not in RIVALS]:
-        raise click.BadParameter(f"must be among {', '.join(RIVALS)}. Received: {', '.join(unknown)!r}")
+        hint = did_you_mean(unknown[0], RIVALS)
+        raise click.BadParameter(f"must be among {', '.join(RIVALS)}{hint}. Received: {', '.join(unknown)!r}")
     return asked
 
 
 @click.command()
-@click.argument("artifacts", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("artifacts", nargs=-1, type=ModelPath())
 @click.option("--tflite", is_flag=True, help="Bench TFLite artifacts; the only kind so far, and the default.")
 @click.option("--frames", type=click.IntRange(1), default=100, show_default=True, help="Timed frames of each artifact.")
 @click.option("--warmup", type=click.IntRange(1), default=3, show_default=True, help="Frames that do not count.")
 @click.option("--duration", type=click.FloatRange(0), default=0.0, help="Time each artifact for this many seconds.")
 @click.option("--official", is_flag=True, help="MLPerf SingleStream: at least 600 s and 1024 queries, one by one.")
 @click.option("--fits", type=click.Path(path_type=Path), help="Also time whole verdicts on this FITS file.")
-@click.option("--hdu", type=click.Choice(["1", "4"]), default="1", show_default=True, help="Chip of that file.")
+@click.option("--hdu", type=Choice(["1", "4"]), default="1", show_default=True, help="Chip of that file.")
 @trust_options
 @threads_option
 @click.option("--cpus", callback=_cpus, metavar="LIST", help="Processors to stay on, such as 0,2-3.")
 @click.option("--memory-limit", callback=_bytes, metavar="SIZE", help="Memory a process may take, such as 512M.")
-@click.option("--budget", type=click.Choice(list(BOARDS)), help="Check this board's memory and threads; 3 if beyond.")
+@click.option("--budget", type=Choice(list(BOARDS)), help="Check this board's memory and threads; 3 if beyond.")
 @click.option("--accuracy", type=click.Path(path_type=Path), metavar="DATA", help="Classify its test side as well.")
 @click.option("--against", callback=_runtimes, metavar="NAMES", help=f"Also time {','.join(RIVALS)}.")
 @click.option("--model-keras", type=click.Path(path_type=Path), help="What these run.  [default: the run's model]")

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from celestial_cli.locate import find_subject, is_artifact, open_data
+from celestial_cli.parameters import complete_degradations, complete_entries
 from celestial_cli.subjects import open_model, seal_of
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
 from celestial_cli.training_options import TRAINING_DEFAULTS
@@ -52,7 +53,7 @@ def _seeds(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 
 
 @click.command(help=_HELP)
-@click.argument("entries", nargs=-1, metavar="[ENTRY]...")
+@click.argument("entries", nargs=-1, metavar="[ENTRY]...", shell_complete=complete_entries)
 @click.option("--data", type=click.Path(path_type=Path), help="Data set folder.  [default: that of the first run]")
 @click.option(
     "--minutes",
@@ -72,6 +73,7 @@ def _seeds(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 @click.option(
     "--degrade",
     metavar="KIND:LEVEL|none",
+    shell_complete=complete_degradations,
     help=f"What makes the test frames the blurry ones, as of `celestial robustness`, level 1 to 5.  [default: {_BLUR}]",
 )
 @click.option(

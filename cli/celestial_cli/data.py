@@ -15,17 +15,21 @@ from celestial_cli.building import (
     split_seed_option,
     workers_option,
 )
+from celestial_cli.clusters import cluster_option, open_workers
 from celestial_cli.fetch import fetch
+from celestial_cli.groups import VerbGroup
+from celestial_cli.parameters import Choice, complete_presets
 from celestial_cli.pictures import import_images
 from celestial_cli.preview import preview
 from celestial_cli.terminal import json_option, print_json, print_table, say
 from celestialkeras.backend import import_tensorflow
 
 if TYPE_CHECKING:
+    from celestialkeras.cluster import ClusterAddress
     from celestialkeras.lcid.manifest import Observation
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def data() -> None:
     """Simulate frames, build data sets from FITS files, and look at them."""
 
@@ -37,11 +41,17 @@ data.add_command(preview)
 
 
 @data.command()
-@click.option("--preset", default="demo", show_default=True, help="Which survey: tiny, demo or bench.")
+@click.option(
+    "--preset",
+    default="demo",
+    show_default=True,
+    shell_complete=complete_presets,
+    help="Which survey: tiny, demo or bench.",
+)
 @click.option(
     "--to",
     "product",
-    type=click.Choice(["frames", "shards"]),
+    type=Choice(["frames", "shards"]),
     default="frames",
     show_default=True,
     help="Raw FITS files, or straight to a data set without them.",
@@ -77,7 +87,7 @@ def simulate(preset: str, product: str, folder: Path | None, workers: int, as_js
     files = sorted(folder.glob("*_raw.fits"))
     size = sum(path.stat().st_size for path in files)
     if as_json:
-        print_json({"manifest": str(manifest), "files": len(files), "bytes": size})
+        print_json({"schema": "celestialkeras.survey/1", "manifest": str(manifest), "files": len(files), "bytes": size})
         return
     rows = [["manifest", str(manifest)], ["files", f"{len(files)} of two chips"], ["size", f"{size / 1e9:.2f} GB"]]
     print_table("Simulated survey", ["what", "value"], rows)
@@ -98,6 +108,7 @@ def simulate(preset: str, product: str, folder: Path | None, workers: int, as_js
 @fractions_option
 @split_seed_option
 @workers_option
+@cluster_option
 @json_option
 def build(
     manifest: Path,
@@ -107,12 +118,15 @@ def build(
     fractions: tuple[float, float, float],
     seed: int,
     workers: int,
+    cluster: ClusterAddress | None,
     as_json: bool,
 ) -> None:
     """Decode the frames of a MANIFEST into a data set that trains without the FITS files.
 
     No object stands on two sides of the split, and classes and instruments are divided alike. Bad frames are listed and
     left out; the exit code is then 1.
+
+    With --cluster, Dask workers decode instead of --workers; the data set is the same to the byte.
     """
     from celestialkeras.lcid.build import plan_build
     from celestialkeras.lcid.manifest import read_manifest
@@ -120,6 +134,9 @@ def build(
 
     frames = frames or manifest.parent
     folder = folder or frames.resolve().parent / "shards"
+    if cluster is not None:
+        # Workers have working folders of their own.
+        frames, folder = frames.absolute(), folder.absolute()
     rows = read_manifest(manifest)
     left_out: list[Observation] = []
     if test_list is not None:
@@ -127,4 +144,6 @@ def build(
         rows, left_out = split.rows, split.left_out
     plan = plan_build(rows, frames, fractions=fractions, seed=seed)
     import_tensorflow("building a data set")
-    print_dataset(build_with_progress(plan, folder, workers, "build"), as_json, left_out=left_out)
+    with open_workers(cluster) as spreading:
+        dataset = build_with_progress(plan, folder, workers, "build", spreading=spreading)
+    print_dataset(dataset, as_json, left_out=left_out)

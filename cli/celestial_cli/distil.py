@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from celestial_cli.locate import find_model, is_run, open_data
+from celestial_cli.parameters import ModelPath, complete_entries
 from celestial_cli.terminal import json_option
 from celestial_cli.training_options import TRAINING_DEFAULTS, model_options, training_options
 from celestial_cli.training_progress import TrainingProgress, show_outcome
@@ -25,11 +26,10 @@ _FIXED = ("model_options", "precision", "size")
 
 
 @click.command()
-@click.option(
-    "--teacher", required=True, type=click.Path(path_type=Path), help="Run or .keras file; of any size of frames."
-)
+@click.option("--teacher", required=True, type=ModelPath(), help="Run or .keras file; of any size of frames.")
 @click.option(
     "--student",
+    shell_complete=complete_entries,
     default="celestialnet_edge",
     show_default=True,
     metavar="MODEL|RUN",

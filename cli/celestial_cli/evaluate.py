@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from celestial_cli.locate import find_subject, is_artifact, open_data
+from celestial_cli.parameters import Choice, ModelPath, complete_degradations
 from celestial_cli.subjects import open_model, seal_of
 from celestial_cli.terminal import json_option, print_json, say, threads_option
 from celestialkeras.errors import DatasetError
@@ -33,13 +34,14 @@ def _degradation(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 
 @click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=ModelPath())
 @click.option("--data", type=click.Path(path_type=Path), help="Data set folder.  [default: the run's]")
 @click.option(
-    "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True, help="Which side."
+    "--split", type=Choice(["train", "validation", "test"]), default="test", show_default=True, help="Which side."
 )
 @click.option(
     "--degrade",
+    shell_complete=complete_degradations,
     callback=_degradation,
     metavar="KIND:LEVEL",
     help="Make the frames worse first, in any way of `celestial robustness`, levels 1 to 5, such as psf:3.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from celestial_cli.locate import find_model, is_artifact, open_data
+from celestial_cli.parameters import Choice, ModelPath
 from celestial_cli.terminal import json_option, print_json, print_table, progress_bar, say
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import DatasetError, ModelError
@@ -21,10 +22,10 @@ FOLDER = "explanation"
 
 
 @click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=ModelPath())
 @click.option("--data", type=click.Path(path_type=Path), help="Data set folder.  [default: the run's]")
 @click.option(
-    "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True, help="Which side."
+    "--split", type=Choice(["train", "validation", "test"]), default="test", show_default=True, help="Which side."
 )
 @click.option(
     "--frames", type=click.IntRange(0), default=0, show_default=True, help="Frames to look at, objects in turn; 0: all."

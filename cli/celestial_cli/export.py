@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from celestial_cli.locate import find_model, open_data
+from celestial_cli.parameters import ModelPath
 from celestial_cli.terminal import json_option, print_json, print_table, say
 from celestialkeras.backend import import_tensorflow
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=ModelPath())
 @click.option("--onnx", is_flag=True, help="ONNX up to the logits, float32: for TensorRT and ONNX Runtime.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file.  [default: beside the model]")
 @click.option(
@@ -39,7 +40,7 @@ def export(model: Path | None, onnx: bool, output: Path | None, data: Path | Non
     say(f"exporting {source}")
     result = export_onnx(source, output or source.with_suffix(".onnx"), dataset)
     if as_json:
-        print_json({**asdict(result), "path": str(result.path)})
+        print_json({"schema": "celestialkeras.export/1", **asdict(result), "path": str(result.path)})
         return
     _print(result)
 

@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from celestial_cli.fine_tuning import FineTuning, fine_tuning_options, keep_shrunk, open_parent, print_shrunk
+from celestial_cli.parameters import ModelPath
 from celestial_cli.terminal import json_option, print_table, threads_option
 
 
 @click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=ModelPath())
 @click.option(
     "--energy",
     type=click.FloatRange(0, 1, min_open=True),

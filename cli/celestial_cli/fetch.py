@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from celestial_cli.parameters import Choice
 from celestial_cli.terminal import json_option, print_json, print_table, progress_bar, say
 from celestialkeras.errors import MissingExtraError
 from celestialkeras.lcid.archive_plan import MAST_URL, MOST_JOBS, PRODUCT_KINDS
@@ -34,7 +35,7 @@ def _web_address(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @click.option(
     "--product",
     "kind",
-    type=click.Choice(PRODUCT_KINDS),
+    type=Choice(PRODUCT_KINDS),
     default="raw",
     show_default=True,
     help="As read out, calibrated, or corrected for charge transfer efficiency too.",
@@ -86,7 +87,7 @@ def _print_estimate(products: Sequence[Product], folder: Path, options: FetchOpt
 
     estimate = estimate_fetch(products, folder, options)
     if as_json:
-        print_json({"folder": str(folder), **asdict(estimate)})
+        print_json({"schema": "celestialkeras.fetch-estimate/1", "folder": str(folder), **asdict(estimate)})
     else:
         rows = [
             ["files", str(estimate.files)],
@@ -107,7 +108,8 @@ def _fetch(products: Sequence[Product], folder: Path, options: FetchOptions, as_
     with progress_bar("fetch", "MB") as report:
         done = fetch_products(products, folder, options, _in_megabytes(report))
     if as_json:
-        print_json({"folder": str(folder), "ledger": str(folder / LEDGER_NAME), **asdict(done)})
+        where = {"folder": str(folder), "ledger": str(folder / LEDGER_NAME)}
+        print_json({"schema": "celestialkeras.fetch/1", **where, **asdict(done)})
     else:
         rows = [
             ["files", str(done.files)],

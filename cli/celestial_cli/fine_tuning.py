@@ -200,7 +200,8 @@ def print_shrunk(shrunk: Shrunk, decisions: Mapping[str, Any], note: str, as_jso
     if as_json:
         held = {"before": asdict(before), "after": asdict(after), **decisions, "note": note}
         accuracy = asdict(comparison) if comparison else None
-        print_json({"run": str(shrunk.run.folder), "model": str(shrunk.run.model), **held, "validation": accuracy})
+        where = {"run": str(shrunk.run.folder), "model": str(shrunk.run.model)}
+        print_json({"schema": "celestialkeras.shrunk/1", **where, **held, "validation": accuracy})
         return
     rows = [
         ["parameters", f"{before.parameters:,}", f"{after.parameters:,}"],

@@ -54,6 +54,7 @@ def import_torch(state: Path, output: Path, size: tuple[int, int] | None, nsc_fi
 def _report(state: Path, result: TorchImport, nsc_first: bool) -> dict[str, object]:
     network = result.network
     return {
+        "schema": "celestialkeras.import/1",
         "path": str(result.path),
         "state": str(state),
         "state_entries": result.entries,

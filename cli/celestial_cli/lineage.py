@@ -13,6 +13,7 @@ import click
 from celestial_cli.bench import bench_record
 from celestial_cli.evaluate import evaluation_folder
 from celestial_cli.locate import artifacts_folder, is_artifact
+from celestial_cli.parameters import ModelPath
 from celestial_cli.terminal import json_option, print_json, print_table
 from celestial_edge.card import CARD_NAME, read_card
 from celestialkeras.backend import import_tensorflow
@@ -35,7 +36,7 @@ _NOTES = {
 
 
 @click.command()
-@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.argument("run", required=False, type=ModelPath())
 @json_option
 def lineage(run: Path | None, as_json: bool) -> None:
     """Print what RUN (runs/latest if not given) was made from, step by step, and what each step takes and gives.
@@ -45,7 +46,8 @@ def lineage(run: Path | None, as_json: bool) -> None:
     found = open_run(run)
     steps = _steps(found)
     if as_json:
-        print_json({"run": str(found.folder), "steps": [step.to_json() for step in steps]})
+        told = [step.to_json() for step in steps]
+        print_json({"schema": "celestialkeras.lineage/1", "run": str(found.folder), "steps": told})
         return
     print_table(f"Lineage of {found.folder}", COLUMNS, _rows(steps))
 

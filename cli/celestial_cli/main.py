@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import os
 import sys
-from typing import Any
 
 import click
+
+from celestial_cli.completion import COMPLETE_VARIABLE, PROGRAM
+from celestial_cli.groups import LazyGroup
 
 _VERBS = {
     "data": ("celestial_cli.data:data", "Simulate frames and build data sets."),
@@ -36,39 +36,12 @@ _VERBS = {
     "bench": ("celestial_cli.bench:bench", "Measure latency and memory of artifacts."),
     "predict": ("celestial_cli.predict:predict", "Classify FITS files, folders and manifests."),
     "watch": ("celestial_cli.watch:watch", "Classify every chip that arrives in a folder, each once."),
+    "doctor": ("celestial_cli.doctor:doctor", "What is installed, what this machine has, and which verbs will work."),
+    "completion": ("celestial_cli.completion:completion", "Print what a shell completes the command line by."),
 }
 
 EXIT_FAILED = 1
 EXIT_GATE = 3
-
-
-class LazyGroup(click.Group):
-    """Knows its commands by name and imports one when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs, in the order of the work."""
-        return list(_VERBS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Imports the verb `name`."""
-        if name not in _VERBS:
-            return None
-        module, attribute = _VERBS[name][0].split(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """As click does, with the nearest verb named for one that is not known."""
-        if args and args[0] not in _VERBS and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], _VERBS, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            ctx.fail(f"No such verb {args[0]!r}.{hint} `celestial --help` lists them.")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the verbs without importing them."""
-        with formatter.section("Verbs"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in _VERBS.items()])
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -89,7 +62,7 @@ The daily work:
 """
 
 
-@click.group(cls=LazyGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, verbs=_VERBS, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
 def celestial() -> None:
     """The command and its verbs."""
@@ -97,17 +70,20 @@ def celestial() -> None:
 
 def main() -> None:
     """Runs the command line and turns the project's errors into one line and an exit code."""
-    from celestialkeras.errors import CelestialError, QualityGateError
+    from celestialkeras.errors import CelestialError, QualityGateError, WorkerLostError
 
     try:
         # A verb that raises click's Exit makes `main` return its code; one that ends well returns None.
-        sys.exit(celestial.main(standalone_mode=False))
+        sys.exit(celestial.main(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
+    except WorkerLostError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
     except CelestialError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_GATE if isinstance(error, QualityGateError) else EXIT_FAILED)

@@ -14,6 +14,7 @@ from celestial_cli.building import (
     split_seed_option,
     workers_option,
 )
+from celestial_cli.parameters import Choice
 from celestial_cli.terminal import json_option
 from celestialkeras.backend import import_tensorflow
 
@@ -39,7 +40,7 @@ def _shape(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 )
 @click.option(
     "--fit",
-    type=click.Choice(["cover", "contain", "none"]),
+    type=Choice(["cover", "contain", "none"]),
     default="cover",
     show_default=True,
     help="Scale until the frame is full, until all is in, or not at all.",

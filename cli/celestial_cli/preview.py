@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from celestial_cli.parameters import Choice
 from celestial_cli.terminal import json_option, print_json, print_table, say
 from celestialkeras.backend import import_tensorflow
 
@@ -27,7 +28,7 @@ _ROWS_SHOWN = 256
 )
 @click.option(
     "--split",
-    type=click.Choice(["train", "validation", "test"]),
+    type=Choice(["train", "validation", "test"]),
     help="Which side of a data set or manifest.  [default: all]",
 )
 @click.option("--subtype", help="Only frames of this subtype, such as spiral.")
@@ -67,7 +68,8 @@ def preview(
     if as_json:
         rows = [{"obsid": one.item.name, "hdu": one.item.hdu, "label": one.item.label or None} for one in drawn]
         missing = [{"reason": error.reason, "message": str(error)} for error in bad]
-        print_json({"picture": str(picture), "frames": rows, "bad_frames": missing})
+        schema = "celestialkeras.preview/1"
+        print_json({"schema": schema, "picture": str(picture), "frames": rows, "bad_frames": missing})
     else:
         say(f"written: {picture}")
         if bad:

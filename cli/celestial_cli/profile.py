@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from celestial_cli.locate import find_model
+from celestial_cli.parameters import Choice, complete_entries
 from celestial_cli.terminal import json_option, print_json, print_table, say
 from celestial_edge.device.boards import BOARDS, Board
 from celestial_edge.recipes import FLOAT32, LAYOUTS, PLAIN, STATIC_INT8
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", required=False)
-@click.option("--device", type=click.Choice(list(BOARDS)), help="Say whether each layout fits this board's memory.")
+@click.argument("model", required=False, shell_complete=complete_entries)
+@click.option("--device", type=Choice(list(BOARDS)), help="Say whether each layout fits this board's memory.")
 @click.option("--size", help="Of a network by name: `full`, or the side of binned squares.  [default: full]")
 @click.option("--width", type=float, help="Of a network by name: factor on its filters.  [default: 1]")
-@click.option("--layout", type=click.Choice(LAYOUTS), default=PLAIN, show_default=True, help="Whose layers to list.")
+@click.option("--layout", type=Choice(LAYOUTS), default=PLAIN, show_default=True, help="Whose layers to list.")
 @json_option
 def profile(
     model: str | None, device: str | None, size: str | None, width: float | None, layout: str, as_json: bool
@@ -138,6 +139,7 @@ def _megabytes(size: int | None) -> str:
 
 def _to_json(found: ModelProfile, device: str | None) -> dict[str, Any]:
     return {
+        "schema": "celestialkeras.profile/1",
         "model": found.model,
         "input_shape": list(found.input_shape),
         "parameters": found.parameters,

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from celestial_cli.fine_tuning import FineTuning, Parent, fine_tuning_options, keep_shrunk, open_parent, print_shrunk
+from celestial_cli.parameters import ModelPath
 from celestial_cli.terminal import json_option, print_table, say, threads_option
 
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=ModelPath())
 @click.option("--channels", type=_SHARE, metavar="R", help="Take this share of filters out of every convolution.")
 @click.option("--sparsity", type=_SHARE, metavar="S", help="Set this share of each kernel's weights to zero.")
 @fine_tuning_options(epochs=10)

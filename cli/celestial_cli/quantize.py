@@ -10,6 +10,7 @@ import click
 
 from celestial_cli.fine_tuning import Parent, open_parent
 from celestial_cli.locate import artifacts_folder, find_model, open_data
+from celestial_cli.parameters import Choice, ModelPath
 from celestial_cli.terminal import command_line, json_option, print_json, print_table, say, threads_option
 from celestial_edge.recipes import LAYOUTS, RECIPES, STATIC_INT8, WHOLE
 from celestialkeras.backend import import_tensorflow
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=ModelPath())
 @click.option("--int8", is_flag=True, help=f"Recipe {STATIC_INT8}: weights, activations, input and output in int8.")
-@click.option("--recipe", type=click.Choice(list(RECIPES)), help="How weights (w) and activations (a) are stored.")
+@click.option("--recipe", type=Choice(list(RECIPES)), help="How weights (w) and activations (a) are stored.")
 @click.option("--data", type=click.Path(path_type=Path), help="Data set folder.  [default: the run's]")
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder of artifacts.  [default: RUN/artifacts]")
 @click.option("--calibration-frames", type=click.IntRange(1), default=32, show_default=True, help="Training frames.")
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the calibration frames.")
 @click.option(
     "--layout",
-    type=click.Choice(LAYOUTS),
+    type=Choice(LAYOUTS),
     default=WHOLE,
     show_default=True,
     help="One rewritten graph for any runtime; strips for the least memory; or plain, as the converter makes it.",
@@ -139,6 +140,7 @@ def _print(result: QuantizeResult, recipe: str, as_json: bool) -> None:
     if as_json:
         print_json(
             {
+                "schema": "celestialkeras.quantization/1",
                 "artifact": str(result.artifact),
                 "float_artifact": str(result.float_artifact),
                 "gate": gate,

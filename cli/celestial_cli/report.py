@@ -9,6 +9,7 @@ import click
 
 from celestial_cli.bench import bench_record
 from celestial_cli.locate import artifacts_folder, is_artifact
+from celestial_cli.parameters import ModelPath
 from celestial_cli.terminal import json_option, print_json, print_table, say
 from celestial_edge.card import CARD_NAME
 from celestialkeras.files import sha256_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.argument("run", required=False, type=ModelPath())
 @click.option("--to", "page_file", type=click.Path(path_type=Path), help="The page.  [default: RUN/report.html]")
 @click.option("--figures", type=click.Path(path_type=Path), help="Also write every plot as PNG and SVG to this folder.")
 @click.option(
@@ -124,7 +125,8 @@ def _tell(page: Page, target: Path, drawn: list[Path], as_json: bool) -> None:
             }
             for section in page.sections
         ]
-        print_json({"page": str(target), "chapters": chapters, "figures": [str(path) for path in drawn]})
+        figures = [str(path) for path in drawn]
+        print_json({"schema": "celestialkeras.report/1", "page": str(target), "chapters": chapters, "figures": figures})
         return
     rows = [
         [section.title, "not yet", f"{section.missing.what}: {section.missing.command}"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from celestial_cli.locate import find_subject, is_artifact, open_data
+from celestial_cli.parameters import Choice, ModelPath
 from celestial_cli.subjects import open_model, seal_of
 from celestial_cli.terminal import json_option, print_json, print_table, progress_bar, say, threads_option
 from celestialkeras.errors import ModelError
@@ -27,9 +28,9 @@ _Found = tuple[str, Path, "Run | None"]
 
 
 @click.command()
-@click.argument("models", nargs=-1, metavar="[MODEL]...", type=click.Path(path_type=Path))
+@click.argument("models", nargs=-1, metavar="[MODEL]...", type=ModelPath())
 @click.option("--data", type=click.Path(path_type=Path), help="Data set folder.  [default: that of the first run]")
-@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Which side.")
+@click.option("--split", type=Choice(SPLITS), default="test", show_default=True, help="Which side.")
 @click.option(
     "--frames",
     type=click.IntRange(0),
@@ -47,13 +48,11 @@ _Found = tuple[str, Path, "Run | None"]
 @click.option(
     "--kind",
     "kinds",
-    type=click.Choice(list(KINDS)),
+    type=Choice(list(KINDS)),
     multiple=True,
     help="Only this kind of degradation; may be given for each of several.",
 )
-@click.option(
-    "--against", type=click.Path(path_type=Path), metavar="MODEL", help="Reference of the means.  [default: the first]"
-)
+@click.option("--against", type=ModelPath(), metavar="MODEL", help="Reference of the means.  [default: the first]")
 @click.option("--blurry", type=click.Path(path_type=Path), help="Data set of exposures that are blurry by themselves.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of frames, noise and directions.")
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder of the results.  [default: see below]")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from celestial_cli.parameters import ModelPath
 from celestial_cli.terminal import json_option, print_json, print_table
 
 
 @click.command()
-@click.argument("artifact", required=False, type=click.Path(path_type=Path))
+@click.argument("artifact", required=False, type=ModelPath())
 @click.option("--key", type=click.Path(path_type=Path), help="Ed25519 private key, PEM, to sign with.")
 @click.option("--new-key", type=click.Path(path_type=Path), help="Make a pair of keys, FILE and FILE.pub.")
 @json_option
@@ -36,6 +37,6 @@ def sign(artifact: Path | None, key: Path | None, new_key: Path | None, as_json:
             write_text(artifact / SIGNATURE_NAME, sign_card(opened.encoded_card, key))
             made = {"signature": str(artifact / SIGNATURE_NAME), "card_sha256": opened.card_sha256}
     if as_json:
-        print_json(made)
+        print_json({"schema": f"celestialkeras.{'signature' if new_key is None else 'key'}/1", **made})
     else:
         print_table("Made", ["what", "where"], [[what.replace("_", " "), told] for what, told in made.items()])

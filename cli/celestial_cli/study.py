@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from celestial_cli.compare import ComparisonProgress, open_subject
+from celestial_cli.parameters import complete_degradations, complete_networks, complete_studies
 from celestial_cli.terminal import json_option, print_json, print_table, say
 from celestial_cli.training_options import size_option
 from celestial_edge.device.machine import describe_machine
@@ -36,7 +37,7 @@ def _show_list(as_json: bool) -> None:
     from celestialkeras.studies.catalogue import STUDIES
 
     if as_json:
-        print_json([_described(study) for study in STUDIES])
+        print_json({"schema": "celestialkeras.studies/1", "studies": [_described(study) for study in STUDIES]})
         return
     rows = [(study.name, study.question, ", ".join(arm.name for arm in study.arms), study.model) for study in STUDIES]
     print_table("Studies", ("study", "question", "arms, held against the first", "network"), rows)
@@ -54,7 +55,7 @@ def _described(study: Study) -> dict[str, Any]:
 
 
 @click.command(help=_HELP)
-@click.argument("study", required=False, metavar="[STUDY]")
+@click.argument("study", required=False, metavar="[STUDY]", shell_complete=complete_studies)
 @click.option("--list", "listed", is_flag=True, help="Name all studies, with the question that each answers.")
 @click.option("--data", type=click.Path(path_type=Path), help="Data set folder.")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings of each arm.")
@@ -67,7 +68,11 @@ def _described(study: Study) -> dict[str, Any]:
 )
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training frames.  [default: 20]")
 @size_option
-@click.option("--model", help="A name from `celestial models`.  [default: the study's own, see --list]")
+@click.option(
+    "--model",
+    shell_complete=complete_networks,
+    help="A name from `celestial models`.  [default: the study's own, see --list]",
+)
 @click.option("--arms", metavar="ARM,...", default="", help="Train these alone.  [default: all]")
 @click.option(
     "--with",
@@ -79,6 +84,7 @@ def _described(study: Study) -> dict[str, Any]:
 @click.option(
     "--degrade",
     metavar="KIND:LEVEL|none",
+    shell_complete=complete_degradations,
     help="Judge on blurry test frames too, made so.  [default: psf:4 where the study asks for it, else none]",
 )
 @click.option("--name", help="Name of the folder in studies/.  [default: that of the study]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,9 +28,28 @@ def command_line() -> str:
     return shlex.join(["celestial", *sys.argv[1:]])
 
 
-def print_json(data: Any) -> None:
-    """Prints data to stdout; what JSON cannot hold is a mistake and raises."""
-    click.echo(json.dumps(data, indent=1, allow_nan=False))
+def print_json_line(document: Mapping[str, Any]) -> None:
+    """Prints one document to stdout on a line of its own; as `print_json`."""
+    click.echo(encode_document(document))
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Prints one document to stdout; docs/json.md says what is in it.
+
+    Args:
+        document: Plain values, `schema` among them, which is printed first: `celestialkeras.NAME/VERSION`.
+
+    Raises:
+        ValueError: It holds what JSON cannot hold, such as NaN, or does not say its schema: a mistake of ours.
+    """
+    click.echo(encode_document(document, indent=1))
+
+
+def encode_document(document: Mapping[str, Any], indent: int | None = None) -> str:
+    """One document as text; as `print_json`."""
+    if "schema" not in document:
+        raise ValueError(f"a document says its `schema`. Received: {', '.join(document)}")
+    return json.dumps({"schema": document["schema"], **document}, indent=indent, allow_nan=False)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from celestial_cli.parameters import Choice, complete_degradations
 from celestialkeras.training.options import FULL_SIZE, PRECISIONS, ROWS_AND_COLUMNS
 
 TRAINING_DEFAULTS: dict[str, Any] = {"size": 4, "epochs": 20, "patience": 12}
@@ -36,9 +37,9 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 def _network_options(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, bool | int | float | str]:
-    if not values:
+    if not values or ctx.resilient_parsing:
         return {}
-    # It imports Keras, which help and slips of the pen need not wait for.
+    # It imports Keras, which help, completion and slips of the pen need not wait for.
     from celestialkeras.comparison.entries import read_value
 
     found = {}
@@ -97,7 +98,10 @@ _OPTIONS = (
     click.option("--seed", type=click.IntRange(0), help="Of weights, order and flips.  [default: 0]"),
     click.option("--augment/--no-augment", default=None, help="Flip frames about their axes.  [default: flip]"),
     click.option(
-        "--degrade", metavar="KIND:LEVEL", help="Train on worse frames, such as psf:3.  [default: as they are]"
+        "--degrade",
+        metavar="KIND:LEVEL",
+        shell_complete=complete_degradations,
+        help="Train on worse frames, such as psf:3.  [default: as they are]",
     ),
     click.option(
         "--degrade-share", type=float, help="Of the frames that are worse, drawn anew each epoch.  [default: 1, all]"
@@ -116,7 +120,7 @@ _OPTIONS = (
         type=click.IntRange(0),
         help="Compute the first blocks in so many strips of rows: less memory, same result.  [default: 0, whole]",
     ),
-    click.option("--precision", type=click.Choice(PRECISIONS), help="Number format.  [default: float32]"),
+    click.option("--precision", type=Choice(PRECISIONS), help="Number format.  [default: float32]"),
 )
 
 

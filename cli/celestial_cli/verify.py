@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from celestial_cli.locate import find_artifacts, trust_options
+from celestial_cli.parameters import ModelPath
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("artifact", required=False, type=click.Path(path_type=Path))
+@click.argument("artifact", required=False, type=ModelPath())
 @trust_options
 @threads_option
 @json_option

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from celestial_cli.locate import find_artifacts, trust_options
+from celestial_cli.parameters import Choice, ModelPath
 from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     "--artifact",
     "--model",
     "artifact",
-    type=click.Path(path_type=Path),
+    type=ModelPath(),
     help="Artifact, or a run with one.  [default: runs/latest, or the shipped artifact]",
 )
 @trust_options
 @click.option("--results", type=click.Path(path_type=Path), help="Folder for journal, results, refused files, health.")
 @click.option(
     "--whole",
-    type=click.Choice(["settled", "renamed", "marker"]),
+    type=Choice(["settled", "renamed", "marker"]),
     default="settled",
     show_default=True,
     help="When a file is whole: unchanged for a while, at first sight, or when NAME.done lies beside it.",
@@ -109,7 +110,7 @@ def _watch(options: WatchOptions, artifact: Path | None, trust: Trust, threads: 
     say(f"watching {options.incoming} with {source}; results in {options.results}")
     summary = watch.run()
     if as_json:
-        print_json(asdict(summary))
+        print_json({"schema": "celestialkeras.watch-summary/1", **asdict(summary)})
     else:
         print_table("Chips of this run", ["outcome", "answer", "chips"], _rows(summary.verdicts, summary.refused))
     if summary.waiting:
@@ -124,7 +125,7 @@ def _print_status(results: Path, as_json: bool) -> None:
     status = read_status(results)
     health = status.health
     if as_json:
-        print_json({**asdict(status), "is_well": status.is_well})
+        print_json({"schema": "celestialkeras.watch-status/1", **asdict(status), "is_well": status.is_well})
     else:
         age = "before the last boot" if status.age_s is None else f"{status.age_s:.0f} s ago"
         print_table(

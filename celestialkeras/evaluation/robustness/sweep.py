@@ -18,7 +18,8 @@ from celestialkeras.evaluation.predictor import Predictor
 from celestialkeras.evaluation.robustness.points import BLURRY, CLEAR, Answer, Point, PointStore
 from celestialkeras.evaluation.robustness.subset import stratified
 from celestialkeras.lcid.dataset import LcidDataset
-from celestialkeras.lcid.degradations import KINDS, Degradation, obstacle
+from celestialkeras.lcid.degradations import KINDS, Degradation
+from celestialkeras.lcid.degradations.degrade import obstacle
 from celestialkeras.lcid.degradations.kinds import LEVELS
 from celestialkeras.lcid.shards import Record
 from celestialkeras.lcid.variants import Size, resize_codes

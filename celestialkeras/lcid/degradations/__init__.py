@@ -14,7 +14,6 @@ spilled cores of the brightest stars lack the light above it. Cosmic rays and ho
 only light should.
 """
 
-from celestialkeras.lcid.degradations.degrade import degrade_codes, obstacle
 from celestialkeras.lcid.degradations.kinds import KINDS, Degradation, Kind, parse_degradation
 
-__all__ = ["KINDS", "Degradation", "Kind", "degrade_codes", "obstacle", "parse_degradation"]
+__all__ = ["KINDS", "Degradation", "Kind", "parse_degradation"]

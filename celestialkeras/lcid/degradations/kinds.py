@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from celestialkeras.errors import DatasetError
+from celestialkeras.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class Degradation:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise DatasetError(f"a degradation must be one of {', '.join(KINDS)}. Received: {self.kind!r}")
+            hint = did_you_mean(self.kind, KINDS)
+            raise DatasetError(f"a degradation must be one of {', '.join(KINDS)}{hint}. Received: {self.kind!r}")
         if isinstance(self.level, bool) or not isinstance(self.level, int) or not 0 <= self.level <= LEVELS:
             raise DatasetError(
                 f"the level of a degradation must be a whole number from 0 (none) to {LEVELS}. Received: {self.level!r}"

@@ -26,6 +26,7 @@ from enum import IntEnum
 import numpy as np
 
 from celestialkeras.errors import SimulationError
+from celestialkeras.suggestions import did_you_mean
 
 V_ZERO_POINT = 25.72
 """AB magnitude that gives 1 electron a second through ACS/WFC F555W."""
@@ -183,7 +184,10 @@ def band_of(instrument: str, name: str) -> Band:
         SimulationError: The instrument or the filter is not simulated.
     """
     if instrument not in BANDS:
-        raise SimulationError(f"`instrument` must be one of {', '.join(BANDS)}. Received: instrument={instrument!r}")
+        hint = did_you_mean(instrument, BANDS)
+        raise SimulationError(
+            f"`instrument` must be one of {', '.join(BANDS)}{hint}. Received: instrument={instrument!r}"
+        )
     if name not in BANDS[instrument]:
         raise SimulationError(
             f"`filter` must be one of {', '.join(BANDS[instrument])} on {instrument}. Received: filter={name!r}"

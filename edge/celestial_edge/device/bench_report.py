@@ -9,7 +9,7 @@ from typing import Any
 from celestial_edge.device.latency import Histogram, Latency
 from celestial_edge.device.sensors import Reading
 
-SCHEMA = 2
+SCHEMA = "celestialkeras.bench/2"
 """Version of the JSON report."""
 
 

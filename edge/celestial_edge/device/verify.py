@@ -17,8 +17,8 @@ from celestial_edge.trust import Trust
 from celestialkeras.errors import ArtifactError
 from celestialkeras.lcid.manifest import LABELS
 
-SCHEMA = 1
-"""Version of the JSON report."""
+SCHEMA = "celestialkeras.verification/1"
+"""Name of the JSON report."""
 
 FLOAT_TOLERANCE = 1e-4
 """Largest difference of float logits on another kind of machine, as a share of the largest of them, or of 1."""

@@ -51,7 +51,7 @@ def test_results_go_to_the_terminal_and_to_files(short: Bench, tmp_path: Path) -
 
 def test_json_says_how_it_was_measured(short: Bench) -> None:
     report = json.loads(short("--json", "--cpus", "0", "--duration", 0.1, "--memory-limit", "1G").stdout)
-    assert report["schema"] == 2
+    assert report["schema"] == "celestialkeras.bench/2"
     assert report["options"]["cpus"] == [0]
     assert report["options"]["duration_s"] == 0.1
     assert report["memory_limit"]["bytes"] == 1 << 30

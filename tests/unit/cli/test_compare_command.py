@@ -119,7 +119,7 @@ def test_slips_are_refused_before_anything_is_made(run: Run, other: Path, make_d
     data = ("--data", run.options().data)
     with pytest.raises(ModelError, match=r"did you mean 'celestialnet_edge'\?"):
         invoke(compare, "celestialnet_edg:size=4", *data)
-    with pytest.raises(RunError, match=r"no setting `epoch`; did you mean `epochs`\?"):
+    with pytest.raises(RunError, match=r"no setting `epoch`; did you mean 'epochs'\?"):
         invoke(compare, "celestialnet_edge:epoch=4", *data)
     with pytest.raises(RunError, match=r"no setting `minutes`"):
         invoke(compare, "celestialnet_edge", "--with", "minutes=4", *data)

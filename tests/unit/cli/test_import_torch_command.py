@@ -37,6 +37,7 @@ def test_json_and_the_model(saved: Path, state: dict[str, Any], tmp_path: Path) 
     assert done.exception is None
     assert done.stderr == f"importing {saved}\n"
     assert json.loads(done.stdout) == {
+        "schema": "celestialkeras.import/1",
         "path": str(output),
         "state": str(saved),
         "state_entries": 90,

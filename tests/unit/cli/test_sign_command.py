@@ -35,7 +35,11 @@ def test_what_was_signed_is_taken_and_what_was_not_is_refused(copy_artifact: Any
     assert f"{folder}: not signed" in str(refused.exception)
 
     told = json.loads(run("sign", folder, "--key", private, "--json").stdout)
-    assert told == {"signature": str(folder / "card.sig"), "card_sha256": sha256_of(folder / CARD_NAME)}
+    assert told == {
+        "schema": "celestialkeras.signature/1",
+        "signature": str(folder / "card.sig"),
+        "card_sha256": sha256_of(folder / CARD_NAME),
+    }
     report = json.loads(run("verify", folder, "--public-key", public, "--json").stdout)
     assert (report["agrees"], report["card_sha256"]) == (True, told["card_sha256"])
     assert set(report["files"]) == {"model.tflite", "golden.npz"}

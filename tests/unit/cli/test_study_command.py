@@ -58,7 +58,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Failing]:
 
 
 def test_the_list_names_every_study_and_its_question() -> None:
-    held = json.loads(invoke(study, "--list", "--json").stdout)
+    held = json.loads(invoke(study, "--list", "--json").stdout)["studies"]
     assert [one["name"] for one in held] == [one.name for one in STUDIES]
     assert all(one["question"].endswith("?") for one in held)
     assert held[0]["arms"][0] == {"name": "3x3", "training": {}, "network": {"stem_kernel": 3}}
@@ -112,7 +112,7 @@ def test_slips_are_refused_before_anything_is_made(data: Path, failing: Failing)
     assert "without --data all is taken from the study that was begun" in given.stderr
     with pytest.raises(RunError, match=r"did you mean 'dilation'\?"):
         invoke(study, "dilations", "--data", data)
-    with pytest.raises(RunError, match=r"no setting `widht`; did you mean `width`\?"):
+    with pytest.raises(RunError, match=r"no setting `widht`; did you mean 'width'\?"):
         invoke(study, "loss", "--data", data, "--with", "widht=2")
     with pytest.raises(RunError, match=r"its arms differ in size"):
         invoke(study, "input-size", "--data", data, "--size", 4)

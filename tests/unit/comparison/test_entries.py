@@ -43,8 +43,8 @@ def test_a_file_of_weights_is_found_from_any_folder(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("alexnet:widht=0.25", r"no setting `widht`; did you mean `width`\? alexnet takes width, classes, .*;"),
-        ("alexnet:epoch=3", r"did you mean `epochs`\? .* training takes epochs, batch_size, .*Received: epoch=3"),
+        ("alexnet:widht=0.25", r"no setting `widht`; did you mean 'width'\?; alexnet takes width, classes, .*;"),
+        ("alexnet:epoch=3", r"did you mean 'epochs'\?; .* training takes epochs, batch_size, .*Received: epoch=3"),
         ("alexnet:minutes=3", r"no setting `minutes`"),
         ("alexnet:seed=3", r"no setting `seed`"),
         ("alexnet:width", r"must be written NAME=VALUE; alexnet takes .* Received: 'width' in 'width'"),
@@ -80,7 +80,7 @@ def test_networks_are_told_from_paths(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not names_network("runs/one")
     assert not names_network("mine")
     with pytest.raises(
-        ModelError, match=r"did you mean 'alexnet'\? Networks are alexnet, .* Received: 'alexnt:size=4'"
+        ModelError, match=r"did you mean 'alexnet'\?; networks are alexnet, .* Received: 'alexnt:size=4'"
     ):
         names_network("alexnt:size=4")
     with pytest.raises(ModelError, match=r"an entry must be a network, .* Received: 'nothing'"):

@@ -58,7 +58,9 @@ def test_the_record_beside_an_artifact_is_a_benchmark_of_one(tmp_path: Path) -> 
         read_bench(path, "1" * 64)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1}', '{"schema": 2, "artifacts": [{}]}', "3"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": 1}', '{"schema": "celestialkeras.bench/2", "artifacts": [{}]}', "3"]
+)
 def test_what_is_no_benchmark_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bench.json"
     path.write_text(text)

@@ -137,7 +137,7 @@ def test_json_has_a_schema_and_every_figure() -> None:
     reading = Reading(1.0, {"cpu": 40.0}, {}, {}, (), (), {}, {})
     report = bench_report(entry, sensors=SensorLog(reading, (), reading, None), memory_limit=LIMIT)
     found = json.loads(json.dumps(report.to_json(), allow_nan=False))
-    assert found["schema"] == SCHEMA == 2
+    assert found["schema"] == SCHEMA == "celestialkeras.bench/2"
     assert found["artifacts"][0]["invoke"]["p90"] == pytest.approx(90.1)
     assert found["artifacts"][0]["memory_over_time"] == [[0.0, 10.0]]
     assert found["memory_limit"]["bytes"] == 512 << 20

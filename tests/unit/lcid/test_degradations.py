@@ -12,7 +12,8 @@ import pytest
 from celestialkeras.errors import DatasetError
 from celestialkeras.evaluation.evaluate import frame_batches
 from celestialkeras.lcid.dataset import LcidDataset, open_dataset
-from celestialkeras.lcid.degradations import KINDS, Degradation, degrade_codes, parse_degradation
+from celestialkeras.lcid.degradations import KINDS, Degradation, parse_degradation
+from celestialkeras.lcid.degradations.degrade import degrade_codes
 from celestialkeras.lcid.degradations.optics import blurred, gaussian_kernel, trail_kernel
 from celestialkeras.lcid.degradations.photons import shortened
 from celestialkeras.lcid.frame_noise import FrameNoise

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from celestialkeras.lcid.degradations import KINDS, Degradation, degrade_codes
+from celestialkeras.lcid.degradations import KINDS, Degradation
+from celestialkeras.lcid.degradations.degrade import degrade_codes
 from celestialkeras.lcid.degradations.photons import brightened, with_read_noise
 from celestialkeras.lcid.degradations.readout import (
     saturated,

@@ -133,6 +133,6 @@ def test_plans_come_back_alike_and_those_of_another_study_are_refused() -> None:
 
 def test_the_nearest_study_is_offered() -> None:
     with pytest.raises(
-        RunError, match=r"no study is called 'pading'; did you mean 'padding'\? `celestial study --list`"
+        RunError, match=r"no study is called 'pading'; did you mean 'padding'\?; `celestial study --list`"
     ):
         get_study("pading")

@@ -12,7 +12,8 @@ from celestialkeras.lcid.frames import read_frame
 from celestialkeras.lcid.manifest import SPLITS, read_manifest
 from celestialkeras.lcid.simulate import survey
 from celestialkeras.lcid.simulate.plan import Exposure, plan_survey
-from celestialkeras.lcid.simulate.survey import PRESETS, SurveySpec, observations, simulate_frame, simulate_survey
+from celestialkeras.lcid.simulate.presets import PRESETS
+from celestialkeras.lcid.simulate.survey import SurveySpec, observations, simulate_frame, simulate_survey
 
 SPEC = SurveySpec(objects=2, exposures_per_object=1, seed=9)
 
