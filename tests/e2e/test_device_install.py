@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from distributions import Distributions
+from json_page import problems
 from wheel_check import check_wheels
 
 pytestmark = pytest.mark.slow
-
-REPOSITORY = Path(__file__).parents[2]
 
 # 257 MB on Python 3.11 for x86-64, of which pip and setuptools take 24.
 LARGEST_MB = 300
@@ -26,18 +26,18 @@ def folder_megabytes(folder: Path) -> float:
 
 @pytest.mark.parametrize("version", check_wheels.VERSIONS)
 def test_bare_install_predicts_and_benches(
-    version: str, tmp_path: Path, built_artifacts: dict[str, Path], exposed_raw: Path
+    version: str,
+    tmp_path: Path,
+    built_artifacts: dict[str, Path],
+    exposed_raw: Path,
+    distributions: Distributions,
 ) -> None:
     python = check_wheels.find_python(version)
     if python is None:
         pytest.skip(f"no Python {version} on this machine")
     venv = tmp_path / "venv"
     subprocess.run([python, "-m", "venv", venv], check=True)
-    # A copy: building in place would leave its traces in the working tree.
-    source = tmp_path / "source"
-    kept_out = shutil.ignore_patterns(".git", ".venv", "demo", "runs", "*.egg-info", "build", ".*_cache")
-    shutil.copytree(REPOSITORY, source, ignore=kept_out)
-    subprocess.run([venv / "bin/pip", "install", "--quiet", source], check=True)
+    subprocess.run([venv / "bin/pip", "install", "--quiet", distributions.wheel], check=True)
 
     listed = subprocess.run(
         [venv / "bin/pip", "list", "--format", "json"], capture_output=True, text=True, check=True
@@ -89,7 +89,22 @@ def test_bare_install_predicts_and_benches(
     assert shipped["peak_memory_mb"] < 150
 
     networks = subprocess.run([celestial, "models", "--json"], capture_output=True, text=True, cwd=tmp_path, check=True)
-    assert "celestialnet_edge" in {one["name"] for one in json.loads(networks.stdout)}
+    assert "celestialnet_edge" in {one["name"] for one in json.loads(networks.stdout)["models"]}
+
+    examined = subprocess.run([celestial, "doctor", "--json"], capture_output=True, text=True, cwd=tmp_path, check=True)
+    doctor = json.loads(examined.stdout)
+    assert problems(doctor) == []
+    assert doctor["is_well"] is True
+    assert [one["name"] for one in doctor["extras"] if one["complete"]] == [""]
+    states = {one["name"]: one["state"] for one in doctor["findings"]}
+    assert (states["python"], states["packages"], states["runtime"]) == ("ok", "ok", "ok")
+    works = {one["verb"]: one["works"] for one in doctor["verbs"]}
+    assert works["predict"]
+    assert works["watch"]
+    assert not works["train"]
+    assert not works["sign"]
+    script = subprocess.run([celestial, "completion", "bash"], capture_output=True, text=True, check=True).stdout
+    assert "_CELESTIAL_COMPLETE=bash_complete" in script
 
     # What needs cryptography or TensorFlow says which extra brings it.
     signed = shutil.copytree(artifact, tmp_path / "signed")
