@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CELESTIAL := "$(CURDIR)/$(BIN)/celestial"
 
-.PHONY: setup demo test slow lint bench clean
+.PHONY: setup demo test slow lint site bench clean
 
 setup: $(STAMP)
 
@@ -48,5 +48,9 @@ bench: demo
 	$(BIN)/python benchmarks/bench_pipeline.py demo/celestial-data/demo/frames/manifest.csv
 	cd demo && ../$(BIN)/python ../benchmarks/bench_edge.py runs/latest --fits $$(ls celestial-data/demo/frames/*_raw.fits | head -n 1)
 
+# The documentation as pages in site/, warnings as errors; `make test` builds it as well.
+site: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -57,6 +57,7 @@ VERBS = [
         "bench",
         "predict",
         "watch",
+        "doctor",
     ),
 ]
 
@@ -77,7 +78,7 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["trian"], 2, "No such verb 'trian'. Did you mean 'train'?"),
+        (["trian"], 2, "no such verb 'trian'; did you mean 'train'?"),
         (["predict"], 2, "Missing argument 'PATHS...'"),
         (["predict", "none.fits", "--model", "nowhere"], 1, "nowhere: neither an artifact (it has no card.json)"),
         (
@@ -199,7 +200,7 @@ def test_models_lists_what_is_registered_without_tensorflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    models = {entry["name"]: entry for entry in json.loads(done.stdout)}
+    models = {entry["name"]: entry for entry in json.loads(done.stdout)["models"]}
     assert models["hr_celestialnet"]["trainable_parameters"] == 97_048_130
     assert models["hr_celestialnet"]["gmac"] == pytest.approx(177.9, abs=0.1)
     assert models["celestialnet_edge"]["gmac"] <= 6

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from json_page import problems
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,7 +28,9 @@ def output(folder: Path, *arguments: str, code: int = 0) -> str:
 
 
 def celestial(folder: Path, *arguments: str) -> Any:
-    return json.loads(output(folder, *arguments))
+    document = json.loads(output(folder, *arguments))
+    assert not (found := problems(document)), found
+    return document
 
 
 def predict(folder: Path, *arguments: str, code: int = 0) -> list[Any]:
