@@ -43,7 +43,7 @@ VERBS: Mapping[str, VerbNeeds] = {
     "robustness": VerbNeeds(_TRAIN, False, "celestial robustness"),
     "study": VerbNeeds(_TRAIN, False, "celestial study --list"),
     "prune": VerbNeeds(_TRAIN, False, "celestial prune runs/latest --channels 0.25"),
-    "factorize": VerbNeeds(_TRAIN, False, "celestial factorize runs/latest --rank 64"),
+    "factorize": VerbNeeds(_TRAIN, False, "celestial factorize runs/latest --rank 32"),
     "quantize": VerbNeeds(_TRAIN, True, "celestial quantize --int8"),
     "export": VerbNeeds(("train", "onnx"), False, "celestial export --onnx"),
     "verify": VerbNeeds((), True, "celestial verify"),
