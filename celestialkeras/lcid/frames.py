@@ -217,6 +217,7 @@ def _decompressed_rows(
     stream: BufferedIOBase, layout: ChipLayout, path: Path
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Yields the same blocks from a tile-compressed extension."""
+    damage = ""
     try:
         with reading(path, f"the compressed pixels of HDU {layout.hdu}"):
             stream.seek(0)
@@ -226,11 +227,12 @@ def _decompressed_rows(
                 raise ValueError(f"they decompress to {pixels.shape}, not {layout.shape}")
     except FrameError:
         raise
-    # The decompressor in C has error kinds of its own, which cross no process border: any of them means damage.
     except Exception as error:
-        raise NotFitsError(
-            f"{path}: the compressed pixels of HDU {layout.hdu} cannot be read ({str(error).strip()})"
-        ) from None
+        damage = str(error).strip() or type(error).__name__
+    # The decompressor in C has error kinds of its own, any of which means damage. They cross no process border, and
+    # Dask takes along what an error was raised in the course of: so this one is raised after it.
+    if damage:
+        raise NotFitsError(f"{path}: the compressed pixels of HDU {layout.hdu} cannot be read ({damage})")
     for row in range(0, CHIP_SHAPE[0], _BLOCK_ROWS):
         first = layout.first_row + row
         block = pixels[first : first + _BLOCK_ROWS]

@@ -86,7 +86,8 @@ def test_a_graph_that_kills_litert_is_refused_by_name(residual_artifact: Path, t
 
 def test_a_graph_that_reads_beside_its_memory_is_refused(residual_artifact: Path, tmp_path: Path) -> None:
     folder = edit_graph(Path(shutil.copytree(residual_artifact, tmp_path / "case")), _take_weights_away)
-    with pytest.raises(ArtifactError, match=r"kills LiteRT|LiteRT cannot load it"):
+    # Taken for a size, what lies there may also be more than the trial allows.
+    with pytest.raises(ArtifactError, match=r"kills LiteRT|LiteRT cannot load it|asks for more than the 1024 MiB"):
         Classifier(folder)
 
 

@@ -367,6 +367,8 @@ def test_damaged_rice_tiles_are_named_and_cross_process_borders(tmp_path: Path, 
     with pytest.raises(NotFitsError, match="the compressed pixels of HDU 1 cannot be read") as caught:
         read_frame(path, 1)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    # Dask pickles that as well, and the decompressor's own errors cannot be.
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("suffix", [".fits", ".fits.gz"])

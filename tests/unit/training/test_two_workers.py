@@ -131,7 +131,9 @@ def test_it_is_said_who_died(together: tuple[Path, list[str]]) -> None:
 def test_the_saved_model_is_one_of_plain_layers(together: tuple[Path, list[str]], alone: dict[str, Run]) -> None:
     model = keras.models.load_model(Run(together[0] / "runs" / "unbroken").require_model())
     expected = keras.models.load_model(alone["float32"].model)
-    assert [layer.get_config() for layer in model.layers] == [layer.get_config() for layer in expected.layers]
+    # Names are left out: Keras counts the layers of a process.
+    configs, plain = ([layer.get_config() | {"name": ""} for layer in one.layers] for one in (model, expected))
+    assert configs == plain
     assert not any(getattr(layer, "synchronized", False) for layer in model.layers)
 
 
