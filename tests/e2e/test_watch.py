@@ -158,7 +158,7 @@ def test_two_thousand_frames_take_no_more_memory_than_the_first_hundred(
 ) -> None:
     for number in range(1000):
         os.link(uvis_raw, folders.incoming / f"{number:04d}_raw.fits")
-    decided, resident = [], []
+    decided, resident, peaks = [], [], []
     with subprocess.Popen(
         arguments(folders, artifact, "--once"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as service:
@@ -168,6 +168,8 @@ def test_two_thousand_frames_take_no_more_memory_than_the_first_hundred(
             if (lines := written(folders)) >= 100 and len(memory) > 1:
                 decided.append(lines)
                 resident.append(int(memory[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6)
+                status = Path(f"/proc/{service.pid}/status").read_text()
+                peaks += [int(line.split()[1]) / 1e3 for line in status.splitlines() if line.startswith("VmHWM:")]
             time.sleep(0.2)
         seconds = time.monotonic() - begin
     assert service.returncode == 0
@@ -180,4 +182,5 @@ def test_two_thousand_frames_take_no_more_memory_than_the_first_hundred(
         )
     # A chip has 17 MB: a thousandth of each that is kept would be 17. What is seen are caches that fill up once.
     assert abs(slope) < 3
-    assert max(resident) - resident[0] < 5
+    # Peaks are held against peaks: whether a look finds a chip in memory is chance. Two at once are, now and then.
+    assert peaks[-1] - peaks[0] < 20
