@@ -93,4 +93,9 @@ def plain(name: str, longest: int) -> str:
     # Names of one survey often differ at their ends only: the middle goes.
     tail = longest // 3
     short = name if len(name) <= longest else name[: longest - tail - 1] + "\N{HORIZONTAL ELLIPSIS}" + name[-tail:]
-    return short.replace("$", r"\$")
+    return verbatim(short)
+
+
+def verbatim(text: str) -> str:
+    """A text as it is written: a dollar sign would begin mathematics."""
+    return text.replace("$", r"\$")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from celestialkeras.evaluation.figure_style import COLOURS as CLASS_COLOURS
-from celestialkeras.evaluation.figure_style import INK, QUIET, WRONG, new_page, save_page
+from celestialkeras.evaluation.figure_style import INK, QUIET, WRONG, new_page, save_page, verbatim
 from celestialkeras.explanation.causes import FEW_PERCENTILE, LOW_PERCENTILE, RULES
 from celestialkeras.explanation.explain import ExplainedFrame, Explanation
 from celestialkeras.explanation.overlay import COLOURS, draw_overlay, relative
@@ -120,7 +120,7 @@ def save_card(frame: ExplainedFrame, explanation: Explanation, codes: NDArray[np
     figure.text(
         0.2 / _WIDTH,
         1 - (top + 1.5) / height,
-        "\n".join(map(_plain, facts_of(frame))),
+        "\n".join(map(verbatim, facts_of(frame))),
         fontsize=9,
         color=INK,
         va="center",
@@ -133,7 +133,7 @@ def save_card(frame: ExplainedFrame, explanation: Explanation, codes: NDArray[np
 
 def _title(figure: Any, frame: ExplainedFrame, height: float) -> None:
     wrong = frame.label != frame.predicted
-    verdict = f"{_plain(frame.record.observation.object_id)}: {frame.label}, told {frame.predicted}"
+    verdict = f"{verbatim(frame.record.observation.object_id)}: {frame.label}, told {frame.predicted}"
     left = 0.2 / _WIDTH
     figure.text(left, 1 - 0.2 / height, verdict, fontsize=14, weight="bold", color=WRONG if wrong else INK, va="center")
     if frame.cause is not None:
@@ -212,8 +212,3 @@ def _gauge(axes: Any, gauge: Gauge, last: bool) -> None:
     axes.tick_params(axis="y", length=0, pad=9)
     for spine in axes.spines.values():
         spine.set_visible(False)
-
-
-def _plain(name: str) -> str:
-    # A dollar sign would begin mathematics.
-    return name.replace("$", r"\$")

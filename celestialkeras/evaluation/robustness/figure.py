@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from celestialkeras.evaluation.figure_style import INK, QUIET, new_page, save_page
+from celestialkeras.evaluation.figure_style import INK, QUIET, new_page, save_page, verbatim
 from celestialkeras.evaluation.report import percent
 from celestialkeras.evaluation.robustness.curves import Curve, Robustness, Share
 from celestialkeras.evaluation.robustness.report import missing_in_words, used
@@ -60,10 +60,15 @@ def save_robustness_figure(found: Robustness, stem: Path, title: str = "Robustne
         bottom = height - head - (row + 1) * _PANEL_HEIGHT + 0.75
         return figure.add_axes((left / width, bottom / height, (_PANEL_WIDTH - 0.75) / width, 1.35 / height))
 
-    figure.text(0.2 / width, 1 - 0.25 / height, _plain(title), fontsize=13, weight="bold", color=INK, va="center")
+    figure.text(0.2 / width, 1 - 0.25 / height, verbatim(title), fontsize=13, weight="bold", color=INK, va="center")
     for line, remark in enumerate(remarks):
         figure.text(
-            0.2 / width, 1 - (0.53 + _KEY_HEIGHT * line) / height, _plain(remark), fontsize=8, color=QUIET, va="center"
+            0.2 / width,
+            1 - (0.53 + _KEY_HEIGHT * line) / height,
+            verbatim(remark),
+            fontsize=8,
+            color=QUIET,
+            va="center",
         )
     for place, kind in enumerate(kinds):
         of_kind = [curve for curve in found.curves if curve.kind == kind]
@@ -96,7 +101,7 @@ def _draw_blurry(axes: Any, found: Robustness, first: bool) -> None:
         _draw(axes, (clear, share), index, len(found.blurry))
     assert found.findings.plan.blurry is not None
     _dress(axes, "blurry list", ["clear", "blurry"], first)
-    axes.set_xlabel(_plain(found.findings.plan.blurry.folder.name), fontsize=7, color=INK, labelpad=2)
+    axes.set_xlabel(verbatim(found.findings.plan.blurry.folder.name), fontsize=7, color=INK, labelpad=2)
 
 
 def _draw(axes: Any, shares: Sequence[Share | None], index: int, count: int) -> None:
@@ -151,7 +156,7 @@ def _legend(figure: Any, found: Robustness, corner: tuple[float, float], columns
     from matplotlib.lines import Line2D
 
     keys = [
-        Line2D([], [], label=_plain(f"{mean.model}{_mce(found, mean.corruption_error)}"), **_style(index))
+        Line2D([], [], label=verbatim(f"{mean.model}{_mce(found, mean.corruption_error)}"), **_style(index))
         for index, mean in enumerate(found.means)
     ]
     figure.legend(
@@ -169,8 +174,3 @@ def _legend(figure: Any, found: Robustness, corner: tuple[float, float], columns
 def _mce(found: Robustness, error: float | None) -> str:
     """The mean corruption error, where there is more than one model and it says something."""
     return "" if len(found.means) < 2 or error is None else f" (mCE {percent(error)})"
-
-
-def _plain(text: str) -> str:
-    # A dollar sign would begin mathematics.
-    return text.replace("$", r"\$")
