@@ -1,6 +1,7 @@
 """Every recipe and layout of trained networks side by side: accuracy, size, time and memory, as one table.
 
-    python benchmarks/bench_edge.py runs/edge runs/hr [--fits FILE] [--to DIR] [--frames 30] [--json FILE]
+    python benchmarks/bench_edge.py runs/edge runs/hr [--fits FILE] [--to DIR] [--frames 30]
+        [--without RECIPE] [--json FILE]
 
 Artifacts are made where they are missing, in DIR/RUN/LAYOUT, and judged on the test side of the run's own data set,
 with objects resampled. Times and memory are of fresh processes whose turns are interleaved.
@@ -9,6 +10,7 @@ with objects resampled. Times and memory are of fresh processes whose turns are 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -53,10 +55,13 @@ COLUMNS = (
 @click.option("--fits", type=click.Path(exists=True, path_type=Path), help="A chip to time from file to verdict.")
 @click.option("--to", "folder", type=click.Path(path_type=Path), default=Path("edge-artifacts"), show_default=True)
 @click.option("--frames", type=click.IntRange(5), default=30, show_default=True, help="Timed frames of each artifact.")
+@click.option("--without", multiple=True, type=click.Choice(RECIPES), help="Leave this recipe out.")
 @click.option("--json", "target", type=click.Path(path_type=Path), help="Where all figures go.")
-def main(runs: tuple[Path, ...], fits: Path | None, folder: Path, frames: int, target: Path | None) -> None:
+def main(
+    runs: tuple[Path, ...], fits: Path | None, folder: Path, frames: int, without: tuple[str, ...], target: Path | None
+) -> None:
     """Makes, judges and times the artifacts, and prints the table."""
-    artifacts = {run: _artifacts(open_run(run), folder / run.name) for run in runs}
+    artifacts = {run: _artifacts(open_run(run), folder / run.name, without) for run in runs}
     measured = bench([path for paths in artifacts.values() for path in paths], BenchOptions(frames=frames, fits=fits))
     times = {Path(one.artifact): one for one in measured.artifacts}
     rows, held = [], []
@@ -66,14 +71,14 @@ def main(runs: tuple[Path, ...], fits: Path | None, folder: Path, frames: int, t
         before = _keras_on_test(open_run(run))
         name = f"{run.name}: {cost.gmac:.2f} GMAC, {cost.total:,} parameters"
         rows.append([name, "Keras", "", *_accuracy(before), *[""] * (len(COLUMNS) - 5)])
-        held.append({"run": run.name, "gmac": cost.gmac, "parameters": cost.total, "keras": to_json(before)})
+        held.append({"run": run.name, "gmac": cost.gmac, "parameters": cost.total, "keras": _held(before)})
         for path in paths:
             after = _artifact_on_test(path, open_run(run))
             card = read_card(path)
             drop = 100 * compare(before.predictions, after.predictions).drop
             row = [run.name, card.recipe, card.layout, *_accuracy(after), f"{drop:+.1f}", *_figures(times[path])]
             rows.append(row)
-            figures = {"layout": card.layout, "test": to_json(after), "drop_points": drop, **asdict(times[path])}
+            figures = {"layout": card.layout, "test": _held(after), "drop_points": drop, **asdict(times[path])}
             held.append({"run": run.name, **figures})
         judged[run.name] = before
     _print(rows)
@@ -85,11 +90,11 @@ def main(runs: tuple[Path, ...], fits: Path | None, folder: Path, frames: int, t
         target.write_text(json.dumps(held_all, indent=1, default=str) + "\n")
 
 
-def _artifacts(run: Run, folder: Path) -> list[Path]:
+def _artifacts(run: Run, folder: Path, without: Collection[str]) -> list[Path]:
     """Makes what is missing: int8 in each layout, and each other recipe in the layout that any runtime takes."""
     dataset = open_dataset(run.options().data)
     wanted = [(STATIC_INT8, layout) for layout in LAYOUTS]
-    wanted += [(recipe, WHOLE) for recipe in RECIPES if recipe not in (STATIC_INT8, FLOAT32)]
+    wanted += [(recipe, WHOLE) for recipe in RECIPES if recipe not in (STATIC_INT8, FLOAT32, *without)]
     made = []
     for recipe, layout in wanted:
         if recipe == STATIC_INT16 and model_cost(load_model(run.model)).macs > INT16_MACS:
@@ -112,6 +117,12 @@ def _keras_on_test(run: Run) -> Evaluation:
 
 def _artifact_on_test(path: Path, run: Run) -> Evaluation:
     return evaluate(Classifier(path, 2), _test_frames(run))
+
+
+def _held(found: Evaluation) -> dict[str, Any]:
+    """What a table needs of an evaluation: its figures, without slices and curves."""
+    held = to_json(found)
+    return {name: held[name] for name in ("frames", "objects", "figures", "confusion")}
 
 
 def _test_frames(run: Run) -> Any:
