@@ -78,7 +78,7 @@ def main(
             drop = 100 * compare(before.predictions, after.predictions).drop
             row = [run.name, card.recipe, card.layout, *_accuracy(after), f"{drop:+.1f}", *_figures(times[path])]
             rows.append(row)
-            figures = {"layout": card.layout, "test": _held(after), "drop_points": drop, **asdict(times[path])}
+            figures = {"layout": card.layout, "test": _held(after), "drop_points": drop, **_timed(times[path])}
             held.append({"run": run.name, **figures})
         judged[run.name] = before
     _print(rows)
@@ -123,6 +123,11 @@ def _held(found: Evaluation) -> dict[str, Any]:
     """What a table needs of an evaluation: its figures, without slices and curves."""
     held = to_json(found)
     return {name: held[name] for name in ("frames", "objects", "figures", "confusion")}
+
+
+def _timed(one: ArtifactBench) -> dict[str, Any]:
+    """Its times and memory, without what plots are drawn of."""
+    return {name: value for name, value in asdict(one).items() if name not in ("histogram", "memory_over_time")}
 
 
 def _test_frames(run: Run) -> Any:

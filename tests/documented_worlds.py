@@ -84,7 +84,7 @@ def everything(story: Story, folder: Path) -> None:
         linked(story.folder / "fits", folder / name)
     for name in ("first", "a", "big", "edge"):
         linked(story.folder / "runs/first", folder / "runs" / name)
-    for name in ("b", "hr"):
+    for name in ("b", "hr", "resnet18"):
         linked(story.folder / "runs/second", folder / "runs" / name)
     (folder / "runs/latest").symlink_to("first")
     for name in ("HR/plain", "HR/whole", "HR/strips", "EDGE"):

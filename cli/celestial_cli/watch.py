@@ -111,8 +111,10 @@ def _watch(options: WatchOptions, artifact: Path | None, trust: Trust, threads: 
     summary = watch.run()
     if as_json:
         print_json({"schema": "celestialkeras.watch-summary/1", **asdict(summary)})
+    elif rows := _rows(summary.verdicts, summary.refused):
+        print_table("Chips of this run", ["outcome", "answer", "chips"], rows)
     else:
-        print_table("Chips of this run", ["outcome", "answer", "chips"], _rows(summary.verdicts, summary.refused))
+        say("no chip came in this run")
     if summary.waiting:
         say(f"{summary.waiting} files were not decided yet; the next start finds them")
     if options.once and summary.refused:

@@ -61,6 +61,7 @@ TRAINED: dict[str, World] = {
     "docs/edge.md": everything,
     "docs/jetson.md": everything,
     "docs/studies.md": everything,
+    "docs/results.md": everything,
     "docs/reproduce.md": the_lists,
     "docs/distributed.md": everything,
     "docs/cluster.md": everything,

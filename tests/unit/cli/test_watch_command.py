@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import configparser
 import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from celestial_cli.watch import watch
 
@@ -32,6 +36,18 @@ def options_of(command: str) -> dict[str, object]:
         return dict(context.params)
 
 
+@contextmanager
+def _signals_as_they_were() -> Iterator[None]:
+    """The verb takes signals for itself; afterwards they are the test runner's again."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("command", documented())
 def test_documented_commands_are_understood(command: str) -> None:
     options = options_of(command)
@@ -55,3 +71,13 @@ def test_the_watchdog_waits_longer_than_beats_are_apart() -> None:
     from celestial_edge.device.watch.health import HEARTBEAT_S
 
     assert float(unit()["Service"]["WatchdogSec"]) >= 3 * HEARTBEAT_S
+
+
+def test_a_look_at_an_empty_folder_says_that_nothing_came(tmp_path: Path) -> None:
+    (tmp_path / "incoming").mkdir()
+    arguments = [str(tmp_path / "incoming"), "--results", str(tmp_path / "results"), "--once"]
+    with _signals_as_they_were():
+        done = CliRunner().invoke(watch, arguments)
+    assert done.exit_code == 0, done.output
+    assert "no chip came in this run" in done.stderr
+    assert "Chips of this run" not in done.output
