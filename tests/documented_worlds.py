@@ -41,7 +41,7 @@ def tell_story(folder: Path) -> Iterator[Story]:
         cameras = ("--instrument", "ACS/WFC", "--instrument", "WFC3/UVIS")
         invoke(simulate, "--preset", "tiny", "--folder", "fits", *cameras)
         (folder / "fits/manifest.csv").rename(folder / "LIST.csv")
-        invoke(build, "LIST.csv", "--frames", "fits", "--to", "shards", "--split", "50/25/25")
+        invoke(build, "LIST.csv", "--frames-in", "fits", "--to", "shards", "--split", "50/25/25")
         invoke(train, "--data", "shards", "--name", "second", "--seed", "1", *SMALL_TRAINING)
         invoke(train, "--data", "shards", "--name", "first", *SMALL_TRAINING)
         invoke(quantize, "--int8", "--calibration-frames", "4")

@@ -17,13 +17,12 @@ from pathlib import Path
 from celestial_edge.device.watch.service import Watch
 from watched import Folders, SmallClassifier
 
-
 # A watch that its killer, held up by a busy machine, does not stop in time waits for it after this many chips more.
 OVERRUN = 8
 
 
 def main(root: str, kills: int, chips: int) -> None:
-    """Kills watches of `root`, where `chips` chips lie, each some chips after the last and none when all are decided."""
+    """Kills watches of `root`, where `chips` chips lie, each some chips after the last, never when all are decided."""
     folders = Folders(Path(root))
     results = folders.results / "results.jsonl"
     rng = random.Random(20240101)

@@ -46,7 +46,7 @@ class Observation:
         ra: Right ascension of the chip, degrees, ICRS, in [0, 360].
         dec: Declination of the chip, degrees, ICRS, in [-90, 90].
         hdu: HDU index of the chip in its FITS file, 1 or 4.
-        label: `galaxy` or `NSC`.
+        label: `galaxy` or `NSC`; empty where nobody says.
         extra: Columns beyond the published ones, by name, as text.
     """
 
@@ -62,7 +62,7 @@ class Observation:
 
     @property
     def label_code(self) -> int:
-        """0 for a galaxy, 1 for an NSC."""
+        """0 for a galaxy, 1 for an NSC; a row without a label has none, which is a `ValueError`."""
         return LABELS.index(self.label)
 
     @property
@@ -71,13 +71,14 @@ class Observation:
         return self.obsid, self.hdu
 
 
-def read_manifest(path: str | Path) -> list[Observation]:
+def read_manifest(path: str | Path, *, unlabelled: bool = False) -> list[Observation]:
     """Reads an observation list and checks every cell.
 
     Spaces around the cells of the published columns do not count; cells of extra columns are kept as they are.
 
     Args:
         path: CSV file, UTF-8 with or without a byte-order mark, in the schema of the published lists.
+        unlabelled: Whether `Label` may be empty: for chips to fetch, look at or classify, from which nothing is learnt.
 
     Returns:
         The rows in file order.
@@ -88,7 +89,7 @@ def read_manifest(path: str | Path) -> list[Observation]:
     """
     rows: list[Observation] = []
     first_line: dict[tuple[str, int], int] = {}
-    for line, row in walk_manifest(path):
+    for line, row in walk_manifest(path, unlabelled=unlabelled):
         if row.key in first_line:
             raise ManifestError(
                 f"{path}: row {line} repeats row {first_line[row.key]}: {row.obsid} HDU {row.hdu} stands twice"
@@ -98,11 +99,12 @@ def read_manifest(path: str | Path) -> list[Observation]:
     return rows
 
 
-def walk_manifest(path: str | Path) -> Iterator[tuple[int, Observation]]:
+def walk_manifest(path: str | Path, *, unlabelled: bool = False) -> Iterator[tuple[int, Observation]]:
     """Reads an observation list row by row, for lists that memory does not hold.
 
     Args:
         path: See `read_manifest`.
+        unlabelled: See `read_manifest`.
 
     Yields:
         Each row's line, counted from 1 for the header, and the row. Whether two are the same chip is not looked at.
@@ -112,7 +114,7 @@ def walk_manifest(path: str | Path) -> Iterator[tuple[int, Observation]]:
     """
     path = Path(path)
     for line, cells in walk_table(path, "manifest", COLUMNS):
-        yield line, _parse_row(cells, f"{path}: row {line}")
+        yield line, _parse_row(cells, f"{path}: row {line}", unlabelled)
 
 
 def write_manifest(rows: Sequence[Observation], path: str | Path) -> None:
@@ -140,7 +142,7 @@ def manifest_digest(rows: Iterable[Observation]) -> str:
     return digest.hexdigest()
 
 
-def _parse_row(row: Mapping[str, str], where: str) -> Observation:
+def _parse_row(row: Mapping[str, str], where: str, unlabelled: bool) -> Observation:
     cells = {name: row[name].strip() for name in COLUMNS}
 
     def refuse(column: str, rule: str) -> ManifestError:
@@ -163,8 +165,9 @@ def _parse_row(row: Mapping[str, str], where: str) -> Observation:
     dec = number("DEC", -90.0, 90.0, "must be degrees from -90 to 90")
     if cells["HDU Index"] not in {str(hdu) for hdu in CHIP_HDUS}:
         raise refuse("HDU Index", "must be 1 (lower chip) or 4 (upper chip)")
-    if cells["Label"] not in LABELS:
-        raise refuse("Label", f"must be one of {', '.join(LABELS)}")
+    if cells["Label"] not in LABELS and (cells["Label"] or not unlabelled):
+        remark = "" if cells["Label"] else "; only what is fetched, looked at or classified may go without"
+        raise refuse("Label", f"must be one of {', '.join(LABELS)}{remark}")
     return Observation(
         object_id=cells["ID"],
         instrument=cells["Instrument"],

@@ -18,7 +18,7 @@ from celestial_cli.building import (
 from celestial_cli.clusters import cluster_option, open_workers
 from celestial_cli.fetch import fetch
 from celestial_cli.groups import VerbGroup
-from celestial_cli.parameters import Choice, complete_presets
+from celestial_cli.parameters import Choice, complete_presets, frames_in_option
 from celestial_cli.pictures import import_images
 from celestial_cli.preview import preview
 from celestial_cli.terminal import json_option, print_json, print_table, say
@@ -96,9 +96,12 @@ def simulate(preset: str, product: str, folder: Path | None, workers: int, as_js
 
 @data.command()
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.option("--frames", type=click.Path(path_type=Path), help="Folder of the FITS files.  [default: the manifest's]")
+@frames_in_option
 @click.option(
-    "--to", "folder", type=click.Path(path_type=Path), help="Data set folder.  [default: shards beside FRAMES]"
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Data set folder.  [default: shards beside that of the FITS files]",
 )
 @click.option(
     "--test-list",
@@ -112,7 +115,7 @@ def simulate(preset: str, product: str, folder: Path | None, workers: int, as_js
 @json_option
 def build(
     manifest: Path,
-    frames: Path | None,
+    frames_in: Path | None,
     folder: Path | None,
     test_list: Path | None,
     fractions: tuple[float, float, float],
@@ -132,7 +135,7 @@ def build(
     from celestialkeras.lcid.manifest import read_manifest
     from celestialkeras.lcid.splits import split_around_test_list
 
-    frames = frames or manifest.parent
+    frames = frames_in or manifest.parent
     folder = folder or frames.resolve().parent / "shards"
     if cluster is not None:
         # Workers have working folders of their own.

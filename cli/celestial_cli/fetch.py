@@ -73,13 +73,15 @@ def fetch(
     from celestialkeras.lcid.archive_plan import plan_products
     from celestialkeras.lcid.manifest import read_manifest
 
-    products = plan_products(read_manifest(manifest), kind, limit)
+    rows = read_manifest(manifest, unlabelled=True)
+    products = plan_products(rows, kind, limit)
     options = FetchOptions(base_url, jobs)
     if dry_run:
         _print_estimate(products, folder, options, as_json)
     else:
         _fetch(products, folder, options, as_json)
-        say(f"next: celestial data build {manifest} --frames {folder}")
+        verb = "data build" if all(row.label for row in rows) else "predict"
+        say(f"next: celestial {verb} {manifest} --frames-in {folder}")
 
 
 def _print_estimate(products: Sequence[Product], folder: Path, options: FetchOptions, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What verbs ask for by name: choices, runs and artifacts, registered names; how a shell completes them.
+"""What verbs ask for by name: choices, files, runs and artifacts, registered names; how a shell completes them.
 
 Nothing here imports TensorFlow: a shell asks at every press of a key.
 """
@@ -17,6 +17,14 @@ from celestialkeras.suggestions import did_you_mean
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]
 """What `shell_complete` of a parameter takes."""
+
+frames_in_option = click.option(
+    "--frames-in",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Folder of the FITS files that a manifest lists.  [default: the manifest's]",
+)
+"""Of every verb that takes a manifest; `--frames` is a number of frames."""
 
 
 class Choice(click.Choice[str]):

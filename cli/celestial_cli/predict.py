@@ -16,7 +16,7 @@ from click.core import ParameterSource
 
 from celestial_cli.clusters import cluster_option
 from celestial_cli.locate import find_classifier, trust_options
-from celestial_cli.parameters import Choice, ModelPath
+from celestial_cli.parameters import Choice, ModelPath, frames_in_option
 from celestial_cli.terminal import print_json_line, print_table, progress_bar, say, threads_option
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ _CSV_COLUMNS = (
     help="Artifact, .keras file or run.  [default: runs/latest, or the shipped artifact]",
 )
 @click.option("--hdu", type=Choice(["1", "4"]), help="One chip only.  [default: both, or those of the manifest]")
-@click.option(
-    "--frames", type=click.Path(path_type=Path), help="Folder of a manifest's files.  [default: the manifest's]"
-)
+@frames_in_option
 @click.option(
     "--abstain",
     type=click.FloatRange(0.5, 1),
@@ -66,7 +64,7 @@ def predict(
     paths: tuple[Path, ...],
     model: Path | None,
     hdu: str | None,
-    frames: Path | None,
+    frames_in: Path | None,
     abstain: float | None,
     trust: Trust,
     threads: int,
@@ -95,11 +93,11 @@ def predict(
         from celestial_cli.cluster_predict import Request, predict_on_cluster
 
         asked = Request(model, trust, abstain, _threads_on(cluster, threads), folder, partition)
-        predict_on_cluster(cluster, _chip_list(paths, hdus, frames), asked, as_json)
+        predict_on_cluster(cluster, _chip_list(paths, hdus, frames_in), asked, as_json)
         return
     if folder is not None:
         raise click.UsageError("--to is where --cluster writes its Parquet files; name the workers with --cluster")
-    exposures = list(_exposures(paths, hdus, frames))
+    exposures = list(_exposures(paths, hdus, frames_in))
     classifier, source = find_classifier(model, threads, trust, abstain)
     results = classifier.classify_many(chain.from_iterable(exposures))
     decided = (
@@ -187,7 +185,7 @@ def _listed(manifest: Path, folder: Path, hdus: Sequence[int]) -> Iterator[list[
     from celestialkeras.lcid.listed import ListedFiles
     from celestialkeras.lcid.manifest import read_manifest
 
-    rows = [row for row in read_manifest(manifest) if row.hdu in hdus]
+    rows = [row for row in read_manifest(manifest, unlabelled=True) if row.hdu in hdus]
     files = ListedFiles(folder)
     exposures: dict[str, list[Chip]] = {}
     for row in rows:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from celestial_cli.parameters import Choice
+from celestial_cli.parameters import Choice, frames_in_option
 from celestial_cli.terminal import json_option, print_json, print_table, say
 from celestialkeras.backend import import_tensorflow
 
@@ -23,9 +23,7 @@ _ROWS_SHOWN = 256
 @click.argument("what", type=click.Path(path_type=Path))
 @click.option("--to", "picture", type=click.Path(path_type=Path), default=Path("preview.png"), show_default=True)
 @click.option("--frames", type=click.IntRange(1, 100), default=12, show_default=True, help="Frames on the sheet.")
-@click.option(
-    "--frames-in", type=click.Path(path_type=Path), help="Folder of a manifest's FITS files.  [default: the manifest's]"
-)
+@frames_in_option
 @click.option(
     "--split",
     type=Choice(["train", "validation", "test"]),
@@ -99,5 +97,6 @@ def _items(what: Path, frames_in: Path | None, split: str | None) -> tuple[list[
         return items_of_folder(what), _CHIP_BINNING
     from celestialkeras.lcid.manifest import read_manifest
 
-    rows = [row for row in read_manifest(what) if split is None or row.extra.get("split") == split]
+    listed = read_manifest(what, unlabelled=True)
+    rows = [row for row in listed if split is None or row.extra.get("split") == split]
     return items_of_manifest(rows, frames_in or what.parent), _CHIP_BINNING

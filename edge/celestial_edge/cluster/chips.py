@@ -70,7 +70,7 @@ class ListedChips:
             ManifestError: See `read_manifest`.
         """
         keys = array("q")
-        for _, row in walk_manifest(manifest):
+        for _, row in walk_manifest(manifest, unlabelled=True):
             if row.hdu in hdus:
                 keys.append(len(CHIP_HDUS) * int(row.obsid, 36) + CHIP_HDUS.index(row.hdu))
         _require_distinct(keys, manifest)
@@ -81,7 +81,7 @@ class ListedChips:
     def __iter__(self) -> Iterator[Chip]:
         """The chips in the order of the rows."""
         files = ListedFiles(self.folder)
-        for _, row in walk_manifest(self.manifest):
+        for _, row in walk_manifest(self.manifest, unlabelled=True):
             if row.hdu in self.hdus:
                 yield Chip(files.get(row.obsid) or self.folder / f"{row.obsid}_raw.fits", row.hdu, row)
 

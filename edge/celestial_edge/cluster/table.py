@@ -75,7 +75,7 @@ def row_of(result: ChipResult) -> dict[str, Any]:
     row.update(file=_utf8(str(result.chip.path)), hdu=result.chip.hdu)
     if listed := result.chip.listed:
         row.update(obsid=listed.obsid, object=listed.object_id, instrument=listed.instrument, filter=listed.filter)
-        row.update(ra=listed.ra, dec=listed.dec, listed_label=listed.label)
+        row.update(ra=listed.ra, dec=listed.dec, listed_label=listed.label or None)
     if result.verdict is not None:
         told = result.verdict.to_json()
         galaxy, nsc = told["logits"] or (None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,7 @@ def test_preview_of_imported_pictures(imported: Path, tmp_path: Path) -> None:
 
 def test_preview_of_a_manifest_and_its_folder(uvis_raw: Path, tmp_path: Path) -> None:
     row = Observation("NGC4298", "WFC3/UVIS", "iddt11fxq", "F625W", 185.4, 14.6, 1, "galaxy", {"split": "test"})
-    write_manifest([row], tmp_path / "list.csv")
+    write_manifest([replace(row, label="")], tmp_path / "list.csv")
     picture = tmp_path / "a.png"
     done = run("preview", tmp_path / "list.csv", "--frames-in", uvis_raw.parent, "--split", "test", "--to", picture)
     assert done.exit_code == 0, done.output

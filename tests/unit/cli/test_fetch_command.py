@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 from archive_server import ArchiveServer, chip_file, chip_row
 from celestial_cli.data import data
 from celestialkeras.errors import MissingExtraError
-from celestialkeras.lcid.manifest import write_manifest
+from celestialkeras.lcid.manifest import read_manifest, write_manifest
 
 WHOLE = chip_file("j8bt05akq")
 NAME = "j8bt05akq_raw.fits"
@@ -69,7 +70,10 @@ def test_a_fetch_goes_past_bad_files_and_lists_them(server: ArchiveServer, manif
     assert "j8bt05azq_raw.fits not-found" in " ".join(table.stdout.split())
     clean = fetch(manifest, "--to", folder, "--base-url", server.url, "--limit", 1)
     assert clean.exit_code == 0
-    assert f"next: celestial data build {manifest} --frames {folder}" in clean.stderr
+    assert f"next: celestial data build {manifest} --frames-in {folder}" in clean.stderr
+    write_manifest([replace(row, label="") for row in read_manifest(manifest)], manifest)
+    unlabelled = fetch(manifest, "--to", folder, "--base-url", server.url, "--limit", 1)
+    assert f"next: celestial predict {manifest} --frames-in {folder}" in unlabelled.stderr
 
 
 @pytest.mark.parametrize(

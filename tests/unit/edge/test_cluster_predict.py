@@ -224,7 +224,10 @@ def row_of(obsid: str, hdu: int) -> Observation:
 
 def test_manifests_are_walked_in_partitions(job: Job, files: list[Path], tmp_path: Path) -> None:
     listed = tmp_path / "list.csv"
-    write_manifest([row_of(obsid, hdu) for obsid in ("iddt11fxq", "iddt11fzq") for hdu in (1, 4)], listed)
+    labels = {"iddt11fxq": "galaxy", "iddt11fzq": ""}
+    write_manifest(
+        [replace(row_of(obsid, hdu), label=label) for obsid, label in labels.items() for hdu in (1, 4)], listed
+    )
     chips = ListedChips.of(listed, tmp_path / "frames", (1, 4))
     assert chips.count == 4
     assert [len(part.chips) for part in partitions(chips, 3)] == [3, 1]
@@ -238,6 +241,7 @@ def test_manifests_are_walked_in_partitions(job: Job, files: list[Path], tmp_pat
     told = {name: present[name] for name in ("object", "instrument", "filter", "ra", "dec", "listed_label")}
     assert list(told.values()) == ["NGC4298", "WFC3/UVIS", "F625W", 185.4, 14.6, "galaxy"]
     assert (missing["obsid"], missing["label"], missing["reason"]) == ("iddt11fzq", None, "not-found")
+    assert missing["listed_label"] is None
 
 
 def test_a_chip_that_stands_twice_is_refused(tmp_path: Path) -> None:

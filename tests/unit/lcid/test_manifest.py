@@ -138,6 +138,13 @@ def test_any_rows_come_back(tmp_path_factory: pytest.TempPathFactory, data: st.D
     assert read_manifest(path) == rows
 
 
+def test_labels_may_be_left_out_where_nothing_is_learnt_from_them(tmp_path: Path) -> None:
+    path = written(tmp_path / "m.csv", manifest_text(Label=" "))
+    assert read_manifest(path, unlabelled=True) == [replace(ROW, label="")]
+    with pytest.raises(ManifestError, match=r"must be one of galaxy, NSC\. Received: 'nebula'"):
+        read_manifest(written(tmp_path / "n.csv", manifest_text(Label="nebula")), unlabelled=True)
+
+
 @pytest.mark.parametrize("angle", [np.float64(10.5), np.float32(10.5), 10.5])
 def test_angles_are_written_as_plain_numbers(tmp_path: Path, angle: Any) -> None:
     write_manifest([replace(ROW, ra=angle, dec=-angle)], tmp_path / "m.csv")
@@ -170,6 +177,11 @@ def test_angles_are_written_as_plain_numbers(tmp_path: Path, angle: Any) -> None
         ({"HDU_Index": "1.0"}, "HDU Index", "Received: '1.0'"),
         ({"Label": "Galaxy"}, "Label", "must be one of galaxy, NSC. Received: 'Galaxy'"),
         ({"Label": "nebula"}, "Label", "Received: 'nebula'"),
+        (
+            {"Label": ""},
+            "Label",
+            "must be one of galaxy, NSC; only what is fetched, looked at or classified may go without. Received: ''",
+        ),
     ],
 )
 def test_a_cell_that_is_not_allowed(tmp_path: Path, changed: dict[str, str], column: str, rule: str) -> None:

@@ -27,7 +27,7 @@ _TRAIN = ("train",)
 
 VERBS: Mapping[str, VerbNeeds] = {
     "data simulate": VerbNeeds(("simulate",), False, "celestial data simulate --preset tiny"),
-    "data build": VerbNeeds(_TRAIN, False, "celestial data build LIST.csv --frames FITS_FOLDER"),
+    "data build": VerbNeeds(_TRAIN, False, "celestial data build LIST.csv --frames-in FITS_FOLDER"),
     "data audit": VerbNeeds((), False, "celestial data audit LIST.csv"),
     "data preview": VerbNeeds(_TRAIN, False, "celestial data preview FITS_FOLDER"),
     "data import-images": VerbNeeds(_TRAIN, False, "celestial data import-images DIR --labels CSV --to pictures"),
