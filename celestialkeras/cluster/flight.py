@@ -12,7 +12,7 @@ import importlib
 import queue
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from celestialkeras.errors import CelestialError, ClusterError, MissingExtraErro
 from celestialkeras.workers import Item, Result, WorkLostError
 
 _CONNECT_S = 30.0
+
+_SCHEDULER_LOST = "the scheduler was lost; what was done is kept, and the same command goes on with the rest"
 
 # A killed worker that is not back by then is given up for good, and on a busy machine Python is slow to start.
 _RETURN = {"distributed.deploy.lost-worker-timeout": "10 minutes"}
@@ -32,15 +34,22 @@ class Cluster:
 
     Attributes:
         client: A `distributed.Client` that is connected to their scheduler.
+        on_absence: Called when work waits and no worker is left to do it; once for each time that they stay away.
+        patience: Seconds without a result after which is looked whether workers are left.
     """
 
     client: Any
+    on_absence: Callable[[], None] = lambda: None
+    patience: float = 20.0
 
     @property
     def threads(self) -> int:
-        """How many items the workers do at once, at least one; workers may come and go."""
-        threads: dict[str, int] = self.client.nthreads()
-        return max(1, sum(threads.values()))
+        """How many items the workers do at once, at least one; workers may come and go.
+
+        Raises:
+            ClusterError: The scheduler was lost.
+        """
+        return max(1, self._threads_there())
 
     @property
     def dashboard(self) -> str:
@@ -79,6 +88,23 @@ class Cluster:
     def _has_room(self, flying: int) -> bool:
         return flying < self.threads
 
+    def _next(self, landed: queue.SimpleQueue[Any]) -> Any:
+        """The next future that is done."""
+        deserted = False
+        while True:
+            with suppress(queue.Empty):
+                return landed.get(timeout=self.patience)
+            before, deserted = deserted, not self._threads_there()
+            if deserted and not before:
+                self.on_absence()
+
+    def _threads_there(self) -> int:
+        try:
+            threads: dict[str, int] = self.client.nthreads()
+        except OSError as error:
+            raise ClusterError(_SCHEDULER_LOST) from error
+        return sum(threads.values())
+
     def _fly(
         self,
         work: Callable[[Item], Result],
@@ -106,16 +132,14 @@ class Cluster:
                     future.add_done_callback(landed.put)
                 if not flying:
                     return
-                future = landed.get()
+                future = self._next(landed)
                 _, item = flying.pop(id(future))
                 try:
                     result = future.result()
                 except killed:
                     deadly.append(item)
                 except CancelledError as error:
-                    raise ClusterError(
-                        "the scheduler was lost; what was done is kept, and the same command goes on with the rest"
-                    ) from error
+                    raise ClusterError(_SCHEDULER_LOST) from error
                 except (CelestialError, OSError, ImportError):
                     raise
                 except Exception as error:
@@ -128,11 +152,12 @@ class Cluster:
 
 
 @contextmanager
-def open_cluster(address: ClusterAddress) -> Iterator[Cluster]:
+def open_cluster(address: ClusterAddress, on_absence: Callable[[], None] = lambda: None) -> Iterator[Cluster]:
     """Starts workers, or connects to a scheduler's, and lets go of them at the end.
 
     Args:
         address: Where they are.
+        on_absence: See `Cluster`.
 
     Yields:
         The workers, at least one of them there.
@@ -166,4 +191,4 @@ def open_cluster(address: ClusterAddress) -> Iterator[Cluster]:
                 f"{address.text}: no scheduler with workers answers within {_CONNECT_S:g} s ({error}); "
                 "`dask scheduler` and `dask worker` start them"
             ) from error
-        yield Cluster(client)
+        yield Cluster(client, on_absence)

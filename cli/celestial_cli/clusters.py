@@ -37,7 +37,10 @@ def connect(address: ClusterAddress) -> Iterator[Cluster]:
     """Gives the workers of an address, and says where Dask's dashboard is."""
     from celestialkeras.cluster import open_cluster
 
-    with open_cluster(address) as cluster:
+    def wait() -> None:
+        say(f"no worker is left at {address.text}: waiting for some to come; stopped, the same command goes on later")
+
+    with open_cluster(address, wait) as cluster:
         say(f"workers: {cluster.threads} at {address.text}, dashboard: {cluster.dashboard}")
         yield cluster
 

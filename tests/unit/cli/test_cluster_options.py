@@ -38,7 +38,7 @@ class ThisProcess:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
-    def open_here(address: object) -> Iterator[ThisProcess]:
+    def open_here(address: object, on_absence: Callable[[], None]) -> Iterator[ThisProcess]:
         yield ThisProcess()
 
     monkeypatch.setattr("celestialkeras.cluster.open_cluster", open_here)

@@ -141,6 +141,17 @@ def test_a_lost_scheduler_is_an_error_that_says_what_to_do() -> None:
         list(Cluster(LostClient()).spread(square, range(3)))
 
 
+def test_a_scheduler_that_no_longer_answers_is_lost() -> None:
+    class DeafClient(PromptClient):
+        def nthreads(self) -> dict[str, int]:
+            if self.given:
+                raise OSError("timed out")
+            return super().nthreads()
+
+    with pytest.raises(ClusterError, match="the scheduler was lost; what was done is kept"):
+        list(Cluster(DeafClient()).spread(square, range(3)))
+
+
 def test_what_is_in_flight_is_called_off_when_nobody_wants_it_any_more() -> None:
     class SlowClient(PromptClient):
         def submit(self, work: Callable[[int], Any], item: int, pure: bool) -> Future[Any]:
@@ -154,6 +165,33 @@ def test_what_is_in_flight_is_called_off_when_nobody_wants_it_any_more() -> None
     assert next(spread) == (0, 0)
     spread.close()
     assert [future.cancelled() for future in client.futures] == [False, True, True]
+
+
+# Workers that the scheduler counts: twice when it is asked for room, then each time without a result.
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [((1, 1, 1, 1), []), ((1, 1, 0, 0, 0), [3]), ((1, 1, 0, 0, 1, 0), [3, 6]), ((0, 0, 0), [3])],
+    ids=["all are busy", "none is left", "they came back and left", "none ever came"],
+)
+def test_it_is_told_once_each_time_that_workers_stay_away(counts: tuple[int, ...], told: list[int]) -> None:
+    class MovingClient(PromptClient):
+        asked = 0
+
+        def nthreads(self) -> dict[str, int]:
+            self.asked += 1
+            if self.asked == len(counts):
+                self.futures[0].set_result("done")
+            return dict.fromkeys(["tcp://10.0.0.1:40000"][: counts[self.asked - 1]], 1)
+
+        def submit(self, work: Callable[[int], Any], item: int, pure: bool) -> Future[Any]:
+            self.futures.append(Future())
+            return self.futures[0]
+
+    client = MovingClient()
+    heard: list[int] = []
+    cluster = Cluster(client, lambda: heard.append(client.asked), patience=0.001)
+    assert next(cluster.spread(square, [1])) == (1, "done")
+    assert heard == told
 
 
 def test_addresses() -> None:
