@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from celestialkeras.training.step import Tally
 
 
+# Seconds of steps from which the time that is left is told: several of the slowest.
+_SPEED_S = 120.0
+
 _ENDS = {"epochs": "all of them", "patience": "patience ran out", "minutes": "time ran out"}
 
 
@@ -45,12 +48,16 @@ class TrainingProgress:
         self._console = Console(stderr=True, highlight=False, markup=False)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"))
         self._progress = Progress(
-            *columns, TimeRemainingColumn(), console=self._console, transient=True, disable=not sys.stderr.isatty()
+            *columns,
+            TimeRemainingColumn(),
+            console=self._console,
+            speed_estimate_period=_SPEED_S,
+            transient=True,
+            disable=not sys.stderr.isatty(),
         )
         self._shown = ExitStack()
         self._teacher: Callable[[int, int], None] | None = None
         self._task: TaskID | None = None
-        self._steps = 0
         self._epochs = 0
 
     def __enter__(self) -> TrainingProgress:
@@ -70,7 +77,7 @@ class TrainingProgress:
         # A terminal shows one bar at a time.
         self._shown.close()
         self._shown.enter_context(self._progress)
-        self._steps, self._epochs = plan.steps, plan.options.epochs
+        self._epochs = plan.options.epochs
         shape = " x ".join(map(str, plan.cost.input_shape[:2]))
         self._say(
             f"{plan.options.model}: {plan.cost.trainable:,} parameters, {plan.cost.gmac:.2f} GMAC at {shape}; "
@@ -80,12 +87,15 @@ class TrainingProgress:
         )
         if plan.finished_epochs:
             self._say(f"going on after epoch {plan.finished_epochs}")
-        self._task = self._progress.add_task("", total=self._steps)
+        self._task = self._progress.add_task("", total=plan.steps)
 
     def step(self, epoch: int, step: int, tally: Tally) -> None:
         """Moves the bar."""
         assert self._task is not None
         text = f"epoch {epoch}/{self._epochs} loss {tally.mean_loss:.3f}" if self._progress.live.is_started else ""
+        if step == 1:
+            # A bar that was full once tells no time that is left, however far it is set back.
+            self._progress.reset(self._task)
         self._progress.update(self._task, completed=step, description=text)
 
     def epoch(self, row: EpochRow, best: bool) -> None:
