@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from celestial_cli.terminal import json_option, print_json, print_table, progress_bar
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, progress_bar
 from celestialkeras.backend import import_tensorflow
 
 if TYPE_CHECKING:

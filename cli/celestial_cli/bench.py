@@ -13,7 +13,8 @@ import click
 
 from celestial_cli.locate import find_artifacts, open_data, run_of_artifact, trust_options
 from celestial_cli.parameters import Choice, ModelPath
-from celestial_cli.terminal import json_option, print_json, print_table, progress_bar, threads_option
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, progress_bar, threads_option
 from celestial_edge.card import CARD_NAME
 from celestial_edge.device.bench_options import RIVALS, BenchOptions
 from celestial_edge.device.boards import BOARDS, Board

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from celestial_cli.terminal import print_json, print_table, progress_bar, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from celestialkeras.lcid.build import BuildPlan

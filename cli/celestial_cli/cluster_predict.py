@@ -10,7 +10,8 @@ import click
 
 from celestial_cli.clusters import connect
 from celestial_cli.locate import find_classified
-from celestial_cli.terminal import print_json, print_table, progress_bar, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import print_json, progress_bar, say
 from celestialkeras.errors import ArtifactError
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from click.core import ParameterSource
 from celestial_cli.locate import find_subject, is_artifact, open_data
 from celestial_cli.parameters import complete_degradations, complete_entries
 from celestial_cli.subjects import open_model, seal_of
-from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, say, threads_option
 from celestial_cli.training_options import TRAINING_DEFAULTS
 from celestial_cli.training_progress import epoch_line
 from celestial_edge.device.machine import describe_machine

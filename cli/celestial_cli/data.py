@@ -21,7 +21,8 @@ from celestial_cli.groups import VerbGroup
 from celestial_cli.parameters import Choice, complete_presets, frames_in_option
 from celestial_cli.pictures import import_images
 from celestial_cli.preview import preview
-from celestial_cli.terminal import json_option, print_json, print_table, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, say
 from celestialkeras.backend import import_tensorflow
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from celestial_cli.terminal import json_option, print_json, print_table, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, say
 
 if TYPE_CHECKING:
     from celestial_edge.device.doctor.examination import Examination

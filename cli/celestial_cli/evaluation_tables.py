@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from celestial_cli.terminal import print_table, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import say
 from celestialkeras.evaluation.assessment import Assessment
 from celestialkeras.evaluation.assessment_report import (
     area_rows,

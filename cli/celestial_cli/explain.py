@@ -9,7 +9,8 @@ import click
 
 from celestial_cli.locate import find_model, is_artifact, open_data
 from celestial_cli.parameters import Choice, ModelPath
-from celestial_cli.terminal import json_option, print_json, print_table, progress_bar, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, progress_bar, say
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import DatasetError, ModelError
 from celestialkeras.files import sha256_of

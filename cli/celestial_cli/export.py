@@ -10,7 +10,8 @@ import click
 
 from celestial_cli.locate import find_model, open_data
 from celestial_cli.parameters import ModelPath
-from celestial_cli.terminal import json_option, print_json, print_table, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, say
 from celestialkeras.backend import import_tensorflow
 
 if TYPE_CHECKING:

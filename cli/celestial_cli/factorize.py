@@ -10,7 +10,8 @@ import click
 
 from celestial_cli.fine_tuning import FineTuning, fine_tuning_options, keep_shrunk, open_parent, print_shrunk
 from celestial_cli.parameters import ModelPath
-from celestial_cli.terminal import json_option, print_table, threads_option
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, threads_option
 
 
 @click.command()

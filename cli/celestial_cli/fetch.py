@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import click
 
 from celestial_cli.parameters import Choice
-from celestial_cli.terminal import json_option, print_json, print_table, progress_bar, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, progress_bar, say
 from celestialkeras.errors import MissingExtraError
 from celestialkeras.lcid.archive_plan import MAST_URL, MOST_JOBS, PRODUCT_KINDS
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from celestial_cli.locate import find_model, open_data
-from celestial_cli.terminal import print_json, print_table, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import print_json, say
 from celestial_cli.training_progress import TrainingProgress
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.errors import RunError

@@ -14,7 +14,8 @@ from celestial_cli.bench import bench_record
 from celestial_cli.evaluate import evaluation_folder
 from celestial_cli.locate import artifacts_folder, is_artifact
 from celestial_cli.parameters import ModelPath
-from celestial_cli.terminal import json_option, print_json, print_table
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json
 from celestial_edge.card import CARD_NAME, read_card
 from celestialkeras.backend import import_tensorflow
 from celestialkeras.files import sha256_of

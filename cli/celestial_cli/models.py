@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from celestial_cli.terminal import json_option, print_json, print_table
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json
 from celestialkeras.models.listing import read_listing
 
 

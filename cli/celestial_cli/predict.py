@@ -17,7 +17,8 @@ from click.core import ParameterSource
 from celestial_cli.clusters import cluster_option
 from celestial_cli.locate import find_classifier, trust_options
 from celestial_cli.parameters import Choice, ModelPath, frames_in_option
-from celestial_cli.terminal import print_json_line, print_table, progress_bar, say, threads_option
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import print_json_line, progress_bar, say, threads_option
 
 if TYPE_CHECKING:
     from celestial_edge.cluster.chips import ChipList
@@ -242,6 +243,7 @@ def _print_table(exposures: Iterable[_Exposure], source: str, total: int) -> int
     rows: list[list[str]] = []
     bad: list[tuple[int, FrameError]] = []
     with progress_bar("predict", "exposures") as report:
+        report(0, total)
         for done, exposure in enumerate(exposures, start=1):
             name = _printable(exposure.file.name)
             rows += ([name, _chip_name(chip), *_cells(verdict)] for chip, verdict in _lines(exposure))

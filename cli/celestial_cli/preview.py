@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from celestial_cli.parameters import Choice, frames_in_option
-from celestial_cli.terminal import json_option, print_json, print_table, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, say
 from celestialkeras.backend import import_tensorflow
 
 if TYPE_CHECKING:

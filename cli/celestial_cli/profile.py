@@ -11,7 +11,8 @@ import click
 
 from celestial_cli.locate import find_model
 from celestial_cli.parameters import Choice, complete_entries
-from celestial_cli.terminal import json_option, print_json, print_table, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, say
 from celestial_edge.device.boards import BOARDS, Board
 from celestial_edge.recipes import FLOAT32, LAYOUTS, PLAIN, STATIC_INT8
 from celestialkeras.backend import import_tensorflow

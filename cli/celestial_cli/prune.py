@@ -10,7 +10,8 @@ import click
 
 from celestial_cli.fine_tuning import FineTuning, Parent, fine_tuning_options, keep_shrunk, open_parent, print_shrunk
 from celestial_cli.parameters import ModelPath
-from celestial_cli.terminal import json_option, print_table, say, threads_option
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, say, threads_option
 
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 

@@ -11,7 +11,8 @@ import click
 from celestial_cli.fine_tuning import Parent, open_parent
 from celestial_cli.locate import artifacts_folder, find_model, open_data
 from celestial_cli.parameters import Choice, ModelPath
-from celestial_cli.terminal import command_line, json_option, print_json, print_table, say, threads_option
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import command_line, json_option, print_json, say, threads_option
 from celestial_edge.recipes import LAYOUTS, RECIPES, STATIC_INT8, WHOLE
 from celestialkeras.backend import import_tensorflow
 

@@ -10,7 +10,8 @@ import click
 from celestial_cli.bench import bench_record
 from celestial_cli.locate import artifacts_folder, is_artifact
 from celestial_cli.parameters import ModelPath
-from celestial_cli.terminal import json_option, print_json, print_table, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, say
 from celestial_edge.card import CARD_NAME
 from celestialkeras.files import sha256_of
 from celestialkeras.training.run import Run, open_run

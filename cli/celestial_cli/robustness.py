@@ -11,7 +11,8 @@ import click
 from celestial_cli.locate import find_subject, is_artifact, open_data
 from celestial_cli.parameters import Choice, ModelPath
 from celestial_cli.subjects import open_model, seal_of
-from celestial_cli.terminal import json_option, print_json, print_table, progress_bar, say, threads_option
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, progress_bar, say, threads_option
 from celestialkeras.errors import ModelError
 from celestialkeras.lcid.degradations.kinds import KINDS
 from celestialkeras.lcid.manifest import SPLITS

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from celestial_cli.parameters import ModelPath
-from celestial_cli.terminal import json_option, print_json, print_table
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json
 
 
 @click.command()

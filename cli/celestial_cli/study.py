@@ -10,7 +10,8 @@ from click.core import ParameterSource
 
 from celestial_cli.compare import ComparisonProgress, open_subject
 from celestial_cli.parameters import complete_degradations, complete_networks, complete_studies
-from celestial_cli.terminal import json_option, print_json, print_table, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, say
 from celestial_cli.training_options import size_option
 from celestial_edge.device.machine import describe_machine
 from celestialkeras.backend import import_tensorflow

@@ -1,19 +1,17 @@
-"""How verbs speak: results to stdout, as a table or as JSON; logs and progress to stderr."""
+"""How verbs speak: results to stdout, as a table (`tables`) or as JSON; logs and progress to stderr."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 """Every verb has it."""
@@ -50,22 +48,6 @@ def encode_document(document: Mapping[str, Any], indent: int | None = None) -> s
     if "schema" not in document:
         raise ValueError(f"a document says its `schema`. Received: {', '.join(document)}")
     return json.dumps({"schema": document["schema"], **document}, indent=indent, allow_nan=False)
-
-
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table to stdout; columns after the first are right-aligned where they hold figures."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(columns):
-        cells = [row[index] for row in rows]
-        figures = index > 0 and all(not cell or cell[0].isdigit() or cell[0] in "-+" for cell in cells)
-        table.add_column(name, justify="right" if figures else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    # A pipe has no width of its own: rich would fold tables at 80 columns in logs and files.
-    # File names may hold brackets, which are no markup.
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False)
-    console.print(title, style="bold", soft_wrap=True)
-    console.print(table)
 
 
 def say(message: str) -> None:

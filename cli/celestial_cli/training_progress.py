@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from celestial_cli.terminal import print_json, print_table, progress_bar, say
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from celestialkeras.evaluation.temperature import TemperatureFit

@@ -10,7 +10,8 @@ import click
 
 from celestial_cli.locate import find_artifacts, trust_options
 from celestial_cli.parameters import ModelPath
-from celestial_cli.terminal import json_option, print_json, print_table, say, threads_option
+from celestial_cli.tables import print_table
+from celestial_cli.terminal import json_option, print_json, say, threads_option
 
 if TYPE_CHECKING:
     from celestial_edge.device.verify import GoldenCheck, Verification
