@@ -62,7 +62,7 @@ def test_the_next_chip_is_read_while_one_is_decided(reads: list[tuple[Path, int]
     ahead: list[int] = []
 
     def slow(frame: object) -> Verdict:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while len(reads) < min(len(ahead) + 3, len(good)) and time.monotonic() < deadline:
             time.sleep(0.001)
         time.sleep(0.01)
@@ -86,7 +86,7 @@ def test_a_result_comes_before_the_next_chip_is_known(reads: list[tuple[Path, in
 
     def arriving() -> Iterator[Chip]:
         yield CHIPS[0]
-        assert arrived.wait(5), "the first verdict must not wait for the second chip"
+        assert arrived.wait(60), "the first verdict must not wait for the second chip"
         yield CHIPS[1]
 
     results = decide_many(arriving(), decide)

@@ -51,13 +51,13 @@ class Running:
 
     def __exit__(self, *exception: object) -> None:
         self.watch.stop()
-        self._thread.join(20)
+        self._thread.join(120)
         assert not self._thread.is_alive()
         if self.error is not None:
             raise self.error
 
     def until(self, holds: Callable[[], bool]) -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while not holds():
             assert self._thread.is_alive()
             assert time.monotonic() < end
