@@ -35,6 +35,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     # File names may hold brackets, which are no markup.
     console = Console(highlight=False, markup=False)
     if not sys.stdout.isatty():
+        # What reads a pipe looks for names of columns.
+        least = [max(width, cell_len(name)) for width, name in zip(least, columns, strict=True)]
         console.width = max(_PIPE_WIDTH, sum(least) + frame)
     console.print(title, style="bold", soft_wrap=True)
     if sum(least) + frame > console.width:

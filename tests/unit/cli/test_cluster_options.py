@@ -104,7 +104,7 @@ def test_lost_partitions_are_said(
             raise WorkLostError([(first, "killed every worker that it was given to")])
 
     @contextmanager
-    def open_deadly(address: object) -> Iterator[Deadly]:
+    def open_deadly(address: object, on_absence: Callable[[], None]) -> Iterator[Deadly]:
         yield Deadly()
 
     monkeypatch.setattr("celestialkeras.cluster.open_cluster", open_deadly)

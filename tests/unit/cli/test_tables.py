@@ -66,7 +66,7 @@ def test_a_pipe_is_as_wide_as_its_words_whatever_the_terminal(monkeypatch: pytes
     assert printed(monkeypatch, io.StringIO(), 20) == printed(monkeypatch, Terminal(), 140)
     out = io.StringIO()
     monkeypatch.setattr("sys.stdout", out)
-    columns = [f"column_{number:02d}_{'x' * 8}" for number in range(12)]
+    columns = [f"column {number:02d} {'x' * 8}" for number in range(12)]
     print_table("Wide", columns, [["1"] * 12])
     assert all(name in out.getvalue().splitlines()[2] for name in columns)
 
