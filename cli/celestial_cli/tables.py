@@ -32,8 +32,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     full = [max(map(_longest_line, column)) for column in cells]
     # What edges take, and gaps.
     frame = 3 * len(columns) - 1
-    # File names may hold brackets, which are no markup.
-    console = Console(highlight=False, markup=False)
+    # File names may hold brackets and words between colons, which are no markup and no emoji.
+    console = Console(highlight=False, markup=False, emoji=False)
     if not sys.stdout.isatty():
         # What reads a pipe looks for names of columns.
         least = [max(width, cell_len(name)) for width, name in zip(least, columns, strict=True)]

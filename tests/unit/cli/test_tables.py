@@ -79,3 +79,10 @@ def test_long_words_such_as_paths_may_be_broken(monkeypatch: pytest.MonkeyPatch)
     lines = out.getvalue().splitlines()
     assert "".join(line.split()[0] for line in lines[4:] if line.split()) == path
     assert lines[4].rstrip().endswith("12")
+
+
+def test_names_are_shown_to_the_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", out := io.StringIO())
+    print_table("Files of [runs]", ("file", "object"), [["a[b]:star:.fits", "[red]M 16[/red]"]])
+    assert "Files of [runs]" in out.getvalue()
+    assert out.getvalue().splitlines()[4].split() == ["a[b]:star:.fits", "[red]M", "16[/red]"]
