@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
@@ -30,6 +31,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
+    # Its defaults must stand before one of them is changed: what is put back afterwards is what stood there.
+    importlib.import_module("distributed")
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         open_cluster(ClusterAddress.parse("local:2")) as cluster,
