@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import re
 
 import pytest
 
 from celestial_cli.tables import print_table
+from terminals import Terminal
 
 COLUMNS = ("network", "parameters", "what it is", "ms")
 ROWS = [
@@ -17,18 +17,13 @@ ROWS = [
 WORDS = {"celestialnet_edge", "724,866", "early-striding", "layers", "11.0", "alexnet", "21,567,522", "-"}
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def printed(monkeypatch: pytest.MonkeyPatch, stdout: io.StringIO, width: int) -> list[str]:
     """The lines of a table, without what is blank at their ends."""
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stdout", stdout)
     print_table("Networks", COLUMNS, ROWS)
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", stdout.getvalue())
+    plain = stdout.plain() if isinstance(stdout, Terminal) else stdout.getvalue()
     return [line.rstrip() for line in plain.splitlines() if line.strip()]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,11 +10,7 @@ import pytest
 
 from celestial_cli.training_progress import TrainingProgress
 from celestialkeras.training.step import Tally
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from terminals import Terminal
 
 
 def test_each_epoch_tells_the_time_that_it_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +37,7 @@ def test_each_epoch_tells_the_time_that_it_has_left(monkeypatch: pytest.MonkeyPa
             for step in range(1, steps + 1):
                 now[0] += 60.0
                 progress.step(epoch, step, cast(Tally, SimpleNamespace(mean_loss=0.5)))
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    shown = terminal.plain()
     assert "run runs/a" in shown
     last = shown.replace("\r", "\n").strip().splitlines()[-1]
     assert last.startswith("epoch 2/3 loss 0.500")
